@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the compiler offers beyond C17, under names the code can read.
+ */
+#ifndef EXTANT_BASE_COMPILER_H
+#define EXTANT_BASE_COMPILER_H
+
+#include <stddef.h>
+
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+#define must_check	__attribute__((warn_unused_result))
+#define printf_like(f, a) __attribute__((format(printf, f, a)))
+#define cleanup_with(fn) __attribute__((cleanup(fn)))
+
+#define array_size(a)	(sizeof(a) / sizeof((a)[0]))
+#define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
+
+#define min(a, b) ({ __typeof__(a) min_a_ = (a); __typeof__(b) min_b_ = (b); \
+		     min_a_ < min_b_ ? min_a_ : min_b_; })
+#define max(a, b) ({ __typeof__(a) max_a_ = (a); __typeof__(b) max_b_ = (b); \
+		     max_a_ > max_b_ ? max_a_ : max_b_; })
+
+/* Lock annotations: a recent clang checks them, others read over them. */
+#if defined(__clang__) && defined(EXTANT_THREAD_SAFETY)
+#define THREAD_ATTR(x)	__attribute__((x))
+#else
+#define THREAD_ATTR(x)
+#endif
+#define CAPABILITY(name)	THREAD_ATTR(capability(name))
+#define GUARDED_BY(lock)	THREAD_ATTR(guarded_by(lock))
+#define REQUIRES(...)		THREAD_ATTR(requires_capability(__VA_ARGS__))
+#define ACQUIRE(...)		THREAD_ATTR(acquire_capability(__VA_ARGS__))
+#define RELEASE(...)		THREAD_ATTR(release_capability(__VA_ARGS__))
+#define TRY_ACQUIRE(...)	THREAD_ATTR(try_acquire_capability(__VA_ARGS__))
+#define EXCLUDES(...)		THREAD_ATTR(locks_excluded(__VA_ARGS__))
+
+#endif

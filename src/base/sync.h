@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Tasks, locks, waiting, epochs: one interface, three ways to run (chosen when a mount is opened):
+ *
+ *   threaded  a task is a thread, a lock is a mutex of the C library
+ *   inline    tasks are coroutines in the caller's thread; at a wait the first that can run goes on
+ *   seeded    as inline, but the next task is drawn from a seed at each lock, wait and atomic step
+ *
+ * Whoever runs code of a mount is a task of its scheduler. Background work is spawned (task_spawn);
+ * a caller becomes one for the length of its call (task_enter, task_leave). The current task carries
+ * its name, its trace ring, the ranks of the locks it holds and its open handle: nothing else is
+ * kept per thread.
+ *
+ * Rules: lock ranks only rise (asserted in debug builds; equal ranks only through mutex_lock_equal).
+ * Sleeping happens in wait_event() and in locks, nowhere else. In inline and seeded mode a deadlock
+ * (nobody can run, no deadline is near) is found and reported with what each task waits for.
+ */
+#ifndef EXTANT_BASE_SYNC_H
+#define EXTANT_BASE_SYNC_H
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "base/list.h"
+#include "base/log.h"
+
+/*
+ * The one order of all locks, lowest first; docs/locking.md says what each protects. A task that
+ * holds a lock takes only locks further down this list.
+ */
+enum lock_rank {
+	RANK_NONE,
+	RANK_MOUNT,		/* mount, remount, freeze, umount */
+	RANK_FILE_TABLE,	/* open descriptors */
+	RANK_FILE_POS,		/* the position of one open file */
+	RANK_RENAME,		/* renames across directories */
+	RANK_INODE,		/* contents, size and names of one inode; directories before files */
+	RANK_INODE_INVALIDATE,	/* pages of one inode against truncation */
+	RANK_WRITEBACK,		/* one write-back of an inode at a time */
+	RANK_PAGE,		/* one page's bytes */
+	RANK_HANDLE,		/* not a lock: an open handle ranks here, a running commit waits for it */
+	RANK_ORPHAN,
+	RANK_XATTR,		/* extended attributes of one inode */
+	RANK_MAP,		/* the block map of one inode */
+	RANK_EXTENT_STATUS,	/* the extent status tree of one inode */
+	RANK_PREALLOC,		/* preallocations of an inode or a locality group */
+	RANK_GROUP,		/* bitmaps, buddy and descriptor of one block group */
+	RANK_RESERVE,		/* free and delayed counters */
+	RANK_SUPER,
+	RANK_INODE_CACHE,
+	RANK_DENTRY,
+	RANK_DIRTY_INODES,
+	RANK_CHECKPOINT,	/* one checkpoint at a time */
+	RANK_JOURNAL,		/* state of the journal */
+	RANK_JOURNAL_LIST,	/* lists of buffers of a transaction */
+	RANK_BUFFER_STATE,	/* one buffer's place in the journal */
+	RANK_REVOKE,
+	RANK_PAGE_TREE,
+	RANK_BUFFER_HASH,
+	RANK_LRU,
+	RANK_BUDGET,
+	RANK_IO,		/* buffers being read or written */
+	RANK_DEVICE,
+	RANK_TRACE,
+	RANK_ARENA,
+	RANK_COUNT
+};
+
+enum sched_mode { SCHED_THREADED, SCHED_INLINE, SCHED_SEEDED };
+
+struct sched;
+struct task;
+struct trace_ring;
+
+struct sched_options {
+	enum sched_mode mode;
+	uint64_t seed;			/* of seeded mode */
+	struct clock *clock;		/* of the caller; outlives the scheduler. Threaded needs a real one. */
+	const struct log *log;		/* may be NULL */
+	size_t stack_bytes;		/* of a coroutine; 0: 256 KiB */
+};
+
+/* 0, or -ENOMEM. */
+must_check int sched_create(struct arena *a, const struct sched_options *opt, struct sched **out);
+/* All spawned tasks have ended and been joined. */
+void sched_destroy(struct sched *s);
+enum sched_mode sched_mode(const struct sched *s);
+struct clock *sched_clock(const struct sched *s);
+struct arena *sched_arena(const struct sched *s);
+
+/* ---- tasks */
+
+#define TASK_NAME_MAX 32
+
+/*
+ * Upper layers hang what they keep per task on these fields; base only carries them.
+ */
+struct task {
+	char name[TASK_NAME_MAX];	/* Linux's names: "jbd2/image-8", "flush-7:0", the program's own */
+	struct sched *sched;
+	uint32_t id;			/* the "pid" of traces; dense, from 1 */
+	bool daemon;			/* spawned for a mount's background work */
+	struct trace_ring *ring;	/* trace/: records of this task; NULL: none yet */
+	void *handle;			/* jbd2/: the open handle, or NULL */
+	uint32_t flags;			/* TASK_* */
+	uint64_t epoch;			/* 0: outside; see epoch_enter */
+	/* the rest belongs to base/sync.c */
+	struct task_private *priv;
+};
+#define TASK_WRITEBACK	1u	/* frees memory: may use what is set aside, is never throttled */
+
+/* The task that runs now; NULL outside of any. */
+struct task *task_current(void);
+
+/* Starts `fn(arg)` as a task. `*out` is to be joined. 0, -ENOMEM or -EAGAIN. */
+must_check int task_spawn(struct sched *s, const char *name, void (*fn)(void *arg), void *arg, struct task **out);
+/* Waits for its end and frees it. */
+void task_join(struct task *t);
+
+/*
+ * A caller becomes a task until task_leave(). Cheap: no lock, no allocation but at the first call of
+ * a thread. Calls nest over different schedulers (and are no-ops inside a task of the same one).
+ * Returns NULL only when memory is out at that first call.
+ */
+must_check struct task *task_enter(struct sched *s, const char *name);
+void task_leave(struct task *t);
+
+/* Sleeps; with a virtual clock, the time passes at once when nobody else can run before. */
+void task_sleep(int64_t ns);
+/* In inline and seeded mode, lets others that can run go first; nothing in threaded mode. */
+void task_yield(void);
+/* Lets all other tasks run until each of them waits (inline and seeded); threaded: nothing. */
+void sched_settle(struct sched *s);
+/* In seeded mode a point where another task may go on; stands beside lock-free steps. */
+void sched_step(void);
+
+/* ---- locks */
+
+struct lock_waiters {
+	struct list tasks;
+};
+
+struct CAPABILITY("mutex") mutex {
+	union {
+		pthread_mutex_t thread;
+		struct {
+			struct task *owner;
+			struct list waiters;
+		} coro;
+	};
+	uint16_t rank;
+};
+
+void mutex_init(struct mutex *m, enum lock_rank rank);
+void mutex_fini(struct mutex *m);
+void mutex_lock(struct mutex *m) ACQUIRE(m);
+/* A second lock of the rank already held; the caller has an order of its own among them. */
+void mutex_lock_equal(struct mutex *m) ACQUIRE(m);
+bool mutex_trylock(struct mutex *m) TRY_ACQUIRE(true, m);
+void mutex_unlock(struct mutex *m) RELEASE(m);
+void mutex_assert_held(const struct mutex *m);
+
+static inline void mutex_unlock_scope(struct mutex **m)
+{
+	if (*m)
+		mutex_unlock(*m);
+}
+#define GUARD_NAME2(line) guard_##line
+#define GUARD_NAME(line) GUARD_NAME2(line)
+/* Holds the lock to the end of the block. */
+#define guard(m) \
+	cleanup_with(mutex_unlock_scope) struct mutex *GUARD_NAME(__LINE__) = (m); \
+	mutex_lock(GUARD_NAME(__LINE__))
+
+/* Readers together or one writer alone; a waiting writer goes before later readers. */
+struct CAPABILITY("rwlock") rwlock {
+	union {
+		pthread_rwlock_t thread;
+		struct {
+			int holders;		/* -1: a writer */
+			struct list waiters;
+		} coro;
+	};
+	uint16_t rank;
+};
+
+void rwlock_init(struct rwlock *l, enum lock_rank rank);
+void rwlock_fini(struct rwlock *l);
+void rwlock_read(struct rwlock *l);
+void rwlock_write(struct rwlock *l) ACQUIRE(l);
+void rwlock_write_equal(struct rwlock *l) ACQUIRE(l);
+bool rwlock_tryread(struct rwlock *l);
+bool rwlock_trywrite(struct rwlock *l) TRY_ACQUIRE(true, l);
+void rwlock_unread(struct rwlock *l);
+void rwlock_unwrite(struct rwlock *l) RELEASE(l);
+
+static inline void rwlock_unread_scope(struct rwlock **l)
+{
+	rwlock_unread(*l);
+}
+static inline void rwlock_unwrite_scope(struct rwlock **l)
+{
+	rwlock_unwrite(*l);
+}
+#define guard_read(l) \
+	cleanup_with(rwlock_unread_scope) struct rwlock *GUARD_NAME(__LINE__) = (l); \
+	rwlock_read(GUARD_NAME(__LINE__))
+#define guard_write(l) \
+	cleanup_with(rwlock_unwrite_scope) struct rwlock *GUARD_NAME(__LINE__) = (l); \
+	rwlock_write(GUARD_NAME(__LINE__))
+
+/* ---- waiting */
+
+/* A place to wait for a condition that a mutex protects. */
+struct waitq {
+	union {
+		pthread_cond_t thread;
+		struct list coro;
+	};
+};
+
+void waitq_init(struct waitq *q);
+void waitq_fini(struct waitq *q);
+void waitq_wake_all(struct waitq *q);
+void waitq_wake_one(struct waitq *q);
+/* One sleep: gives up `m`, sleeps until woken or `deadline` (monotonic ns), takes `m` again. False: the time came. */
+bool waitq_sleep(struct waitq *q, struct mutex *m, int64_t deadline, const char *what);
+
+/* Waits, holding `m`, until `condition` holds. */
+#define wait_event(q, m, condition) \
+	do { \
+		while (!(condition)) \
+			(void)waitq_sleep((q), (m), CLOCK_NEVER, #condition); \
+	} while (0)
+/* The same up to a deadline; yields whether the condition holds. */
+#define wait_event_until(q, m, condition, deadline) ({ \
+	bool wait_ok_ = true; \
+	while (wait_ok_ && !(condition)) \
+		wait_ok_ = waitq_sleep((q), (m), (deadline), #condition); \
+	(bool)(wait_ok_ || (condition)); })
+
+/* ---- epochs: what is published may be read without a lock inside one; what is taken out is freed after all have left */
+
+void epoch_enter(void);
+void epoch_leave(void);
+/*
+ * Runs `fn(arg)` once every task that is inside an epoch now has left it; at the latest in
+ * sched_destroy(). `node` lies in the thing to be freed. May be called holding any lock below RANK_ARENA.
+ */
+struct epoch_node {
+	struct epoch_node *next;
+	void (*fn)(struct epoch_node *node);
+	uint64_t epoch;
+};
+void epoch_retire(struct epoch_node *node, void (*fn)(struct epoch_node *node));
+
+static inline void epoch_leave_scope(const int *unused)
+{
+	(void)unused;
+	epoch_leave();
+}
+#define guard_epoch() \
+	cleanup_with(epoch_leave_scope) const int GUARD_NAME(__LINE__) = (epoch_enter(), 0)
+
+/* ---- counters of waiting, for tests: locks that had to wait, wait_event sleeps, switches */
+struct sched_stats {
+	uint64_t lock_waits;
+	uint64_t sleeps;
+	uint64_t switches;
+};
+void sched_get_stats(const struct sched *s, struct sched_stats *out);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Trace events and scopes. Every event is declared once, in events.def; what is emitted is a binary
+ * record in the ring of the current task, and text (ftrace's, the call tree, JSON lines) is made when
+ * it is read. Off, an event or a scope costs one load and one predictable branch.
+ *
+ *	trace(fs, ext4_da_write_begin, inode->ino, pos, len, flags);	fs has a member `struct trace *trace`
+ *	TRACE_SCOPE(fs, ext4_da_write_begin);				to the end of the block
+ *
+ * The events of events.def carry the union of the fields of both dialects; for each dialect stands
+ * the name and the text that kernel prints, or nothing where it has no such event.
+ */
+#ifndef EXTANT_TRACE_TRACE_H
+#define EXTANT_TRACE_TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/compiler.h"
+#include "base/sync.h"
+
+enum trace_dialect { DIALECT_4_9, DIALECT_6_18 };
+
+enum trace_event_id {
+	TRACE_NONE,
+	TRACE_MARK,			/* tracing_mark_write: free text, op_begin and op_end */
+	TRACE_SCOPE_ENTER,
+	TRACE_SCOPE_LEAVE,
+#define EVENT(system, name, ...) TRACE_ID_##name,
+#include "trace/events.def"
+#undef EVENT
+	TRACE_EVENT_COUNT
+};
+
+struct trace;
+
+struct trace_options {
+	enum trace_dialect dialect;
+	uint32_t dev_major, dev_minor;	/* what events print as dev */
+	struct clock *clock;
+	size_t ring_bytes;		/* a task's; 0: 1 MiB */
+	/*
+	 * NULL: a full ring drops its oldest records (counted). Else called, by the task itself, with
+	 * its full ring, so that nothing is lost.
+	 */
+	void (*drain)(void *arg, struct trace *t);
+	void *drain_arg;
+};
+
+must_check int trace_create(struct arena *a, const struct trace_options *opt, struct trace **out);
+void trace_destroy(struct trace *t);
+enum trace_dialect trace_dialect(const struct trace *t);
+
+/* Switches events on or off by shell pattern ("ext4_es_*", "jbd2_*", "*"); scopes apart. -ENOENT: no event matches. */
+int trace_enable(struct trace *t, const char *pattern, bool on);
+void trace_enable_scopes(struct trace *t, bool on);
+
+printf_like(2, 3) void trace_mark(struct trace *t, const char *fmt, ...);
+
+/* ---- reading: all records so far of all tasks, in the order they were made; then the rings are empty */
+
+enum trace_format { TRACE_FTRACE, TRACE_TREE, TRACE_JSONL };
+
+/*
+ * `write(arg, text, len)` gets whole lines. The formatter keeps the indentation of each task between
+ * calls, so one is made for a whole run.
+ */
+struct trace_formatter;
+must_check int trace_formatter_create(struct trace *t, enum trace_format format,
+				      int (*write)(void *arg, const char *text, size_t len), void *arg,
+				      struct trace_formatter **out);
+int trace_format_all(struct trace_formatter *f);
+void trace_formatter_destroy(struct trace_formatter *f);
+/* Records dropped because a ring was full. */
+uint64_t trace_lost(const struct trace *t);
+
+/* ---- emitting; the macros below call these */
+
+struct trace_public {			/* the first member of struct trace */
+	uint64_t mask[(TRACE_EVENT_COUNT + 63) / 64];
+	bool scopes;
+};
+
+static inline bool trace_on(const struct trace *t, enum trace_event_id id)
+{
+	const struct trace_public *p = (const struct trace_public *)t;
+
+	return unlikely(p->mask[id / 64] >> (id % 64) & 1);
+}
+
+static inline bool trace_scopes_on(const struct trace *t)
+{
+	return unlikely(((const struct trace_public *)t)->scopes);
+}
+
+/* Kernel-style record functions: trace_emit_NAME(t, fields...), made from events.def (trace/emit.h). */
+#include "trace/emit.h"
+
+#ifdef EXTANT_NO_TRACE
+#define trace(owner, name, ...) ((void)0)
+#define TRACE_SCOPE(owner, name) ((void)0)
+#else
+#define trace(owner, name, ...) \
+	do { \
+		if (trace_on((owner)->trace, TRACE_ID_##name)) \
+			trace_emit_##name((owner)->trace, ##__VA_ARGS__); \
+	} while (0)
+
+void trace_scope_enter(struct trace *t, const char *name);
+void trace_scope_leave(struct trace *t, const char *name);
+
+struct trace_scope {
+	struct trace *t;		/* NULL: scopes were off at the start */
+	const char *name;
+};
+static inline void trace_scope_end(struct trace_scope *s)
+{
+	if (unlikely(s->t != NULL))
+		trace_scope_leave(s->t, s->name);
+}
+#define TRACE_SCOPE_VAR2(line) trace_scope_##line
+#define TRACE_SCOPE_VAR(line) TRACE_SCOPE_VAR2(line)
+#define TRACE_SCOPE(owner, scope_name) \
+	cleanup_with(trace_scope_end) struct trace_scope TRACE_SCOPE_VAR(__LINE__) = \
+		{ trace_scopes_on((owner)->trace) ? (owner)->trace : NULL, #scope_name }; \
+	if (unlikely(TRACE_SCOPE_VAR(__LINE__).t != NULL)) \
+		trace_scope_enter(TRACE_SCOPE_VAR(__LINE__).t, #scope_name)
+#endif
+
+#endif
