@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Pages: file data by inode and offset. A page is the larger of 4 KiB and the block, so it holds one
+ * block or more; for each it knows where the block lies and what is due to it.
+ *
+ * A mapping is the pages of one inode: a radix tree that readers walk inside an epoch. Tags find dirty
+ * pages and those being written.
+ *
+ * Page states
+ *
+ *	(absent) --find_or_create--> LOCKED, not uptodate --read or overwritten--> UPTODATE
+ *	UPTODATE --page_mark_dirty--> DIRTY --page_start_writeback--> WRITEBACK --page_end_writeback--> UPTODATE
+ *
+ * A page in WRITEBACK may be dirtied again (its bytes are being written: without a checksum over data
+ * that does no harm, the write that follows corrects it). Truncation waits for WRITEBACK to end.
+ *
+ * Locks: page lock (RANK_PAGE, a bit and a wait queue; several at once only in ascending index order of
+ * one mapping); the tree is changed under mapping->lock (RANK_PAGE_TREE).
+ * Who holds a page lock never starts a handle and never waits for log room, memory or a commit.
+ */
+#ifndef EXTANT_CACHE_PAGE_H
+#define EXTANT_CACHE_PAGE_H
+
+#include <stdatomic.h>
+#include "base/radix.h"
+#include "base/sync.h"
+#include "cache/budget.h"
+
+enum page_state {
+	PAGE_LOCKED = 1u << 0,
+	PAGE_UPTODATE = 1u << 1,
+	PAGE_DIRTY = 1u << 2,
+	PAGE_WRITEBACK = 1u << 3,
+	PAGE_ERROR = 1u << 4,
+	PAGE_REFERENCED = 1u << 5,	/* used since the last look of the reclaimer */
+	PAGE_REMOVED = 1u << 6,		/* no longer in its mapping */
+	PAGE_READAHEAD = 1u << 7,	/* reaching it starts the next read-ahead */
+};
+
+/* Of each block of a page. */
+enum page_block_state {
+	PB_UPTODATE = 1u << 0,		/* its bytes are valid */
+	PB_MAPPED = 1u << 1,		/* pblk is known */
+	PB_DELAYED = 1u << 2,		/* space is reserved, no block yet */
+	PB_UNWRITTEN = 1u << 3,		/* allocated, still to be converted */
+	PB_DIRTY = 1u << 4,
+	PB_NEW = 1u << 5,		/* just allocated: what is not written must be zeroed */
+};
+
+struct page_block {
+	uint64_t pblk;
+	uint32_t state;
+	struct buffer *buffer;		/* data=journal: its place in the journal; referenced */
+};
+
+struct mapping;
+
+struct page {
+	_Atomic uint32_t state;
+	_Atomic int32_t refs;
+	uint64_t index;			/* constant */
+	struct mapping *mapping;	/* constant; NULL once removed */
+	uint8_t *data;
+	struct list lru;
+	struct epoch_node retire;
+	struct page_block blocks[];	/* mapping->blocks_per_page */
+};
+
+struct page_cache;			/* of a mount: sizes, wait queues, LRU */
+
+struct mapping {
+	struct mutex lock;		/* RANK_PAGE_TREE */
+	struct page_cache *cache;	/* constant */
+	void *host;			/* the inode; constant */
+	struct radix_tree pages GUARDED_BY(lock);	/* read inside an epoch */
+	_Atomic uint64_t page_count, dirty_count, writeback_count;
+	_Atomic int error;		/* of a failed write-back, until reported */
+	_Atomic uint32_t error_seq;	/* counts them, so that each open file is told once */
+	uint64_t writeback_index;	/* where cyclic write-back goes on; owned by who holds the write-back lock */
+};
+enum { MAPPING_TAG_DIRTY, MAPPING_TAG_WRITEBACK };
+
+struct page_cache_options {
+	struct arena *arena;
+	struct budget *budget;
+	uint32_t block_size;
+	/* Reclaim asks before it drops a clean page (buffers under the journal?); page locked. */
+	bool (*may_release)(void *user, struct page *p);
+	/* The dirty state of a mapping begins or ends: the flusher's list. */
+	void (*dirtied)(void *user, struct mapping *m);
+	void *user;
+};
+
+must_check int page_cache_create(const struct page_cache_options *opt, struct page_cache **out);
+void page_cache_destroy(struct page_cache *c);
+uint32_t page_size(const struct page_cache *c);
+uint32_t page_blocks(const struct page_cache *c);		/* blocks in a page */
+uint64_t page_cache_dirty_pages(const struct page_cache *c);
+
+void mapping_init(struct mapping *m, struct page_cache *c, void *host);
+/* No page is left. */
+void mapping_fini(struct mapping *m);
+
+/* Referenced, or NULL. No lock is taken; reads no shared word but the page's own count. */
+struct page *page_find(struct mapping *m, uint64_t index);
+/* Referenced and locked; made when it is not there. -ENOMEM. */
+must_check int page_find_or_create(struct mapping *m, uint64_t index, struct page **out);
+/* Up to `max` pages from *index on that carry the tag, referenced; moves *index behind the last. */
+int page_find_tagged(struct mapping *m, uint64_t *index, uint64_t last, int tag, struct page **out, int max);
+/* The same, of all pages. */
+int page_find_range(struct mapping *m, uint64_t *index, uint64_t last, struct page **out, int max);
+
+static inline struct page *page_hold(struct page *p)
+{
+	atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+	return p;
+}
+void page_put(struct page *p);
+void page_lock(struct page *p);
+bool page_trylock(struct page *p);
+void page_unlock(struct page *p);
+void page_wait_writeback(struct page *p);
+
+/* With the page lock. */
+void page_mark_uptodate(struct page *p);
+void page_mark_dirty(struct page *p);
+/* False when it was clean. */
+bool page_clear_dirty(struct page *p);
+void page_start_writeback(struct page *p);
+/* Without it. `err`: recorded in the mapping. */
+void page_end_writeback(struct page *p, int err);
+/* Takes it out of the mapping; locked, not in WRITEBACK. Its blocks' buffers have been let go. */
+void page_remove(struct page *p);
+
+/* Write-back of [first, last] that is under way has ended. */
+void mapping_wait_writeback(struct mapping *m, uint64_t first, uint64_t last);
+/* An error of write-back since `*seen`: once for each caller's `seen`. */
+int mapping_report_error(struct mapping *m, uint32_t *seen);
+
+#endif
