@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * struct ext4_fs: one mounted file system, and what hangs from it. Everything of a mount can be
+ * reached from here; nothing is global.
+ */
+#ifndef EXTANT_EXT4_FS_H
+#define EXTANT_EXT4_FS_H
+
+#include <stdatomic.h>
+#include "base/errors.h"
+#include "base/random.h"
+#include "base/rbtree.h"
+#include "base/sync.h"
+#include "cache/buffer.h"
+#include "cache/page.h"
+#include "ext4/format.h"
+#include "ext4/geometry.h"
+#include "jbd2/jbd2.h"
+#include "trace/trace.h"
+
+enum ext4_data_mode { DATA_ORDERED, DATA_JOURNAL, DATA_WRITEBACK };
+enum ext4_errors { ERRORS_CONTINUE, ERRORS_REMOUNT_RO, ERRORS_PANIC };
+
+/* Mount options, parsed (options.c). */
+struct ext4_options {
+	bool read_only;
+	bool noload;			/* look at it without replaying the journal */
+	enum ext4_data_mode data;
+	enum ext4_errors errors;
+	bool delalloc;			/* on unless nodelalloc */
+	bool dioread_lock;		/* 6.18: no unwritten extents for buffered writes */
+	bool barrier;
+	bool journal_checksum, journal_async_commit;
+	bool init_itable;		/* lazy initialisation of inode tables */
+	bool block_validity;
+	bool auto_da_alloc;		/* replace by truncate or rename writes back at once */
+	bool discard;
+	bool sync, dirsync, noatime, nodiratime, relatime, strictatime, lazytime;
+	bool grpid;
+	int64_t commit_ns;
+	uint32_t stripe;
+	uint32_t sb_block;
+	uint32_t cache_mb;
+	enum trace_dialect dialect;
+	uint32_t max_batch_us, min_batch_us;
+	int resuid, resgid;		/* -1: the superblock's */
+};
+
+/* Of each group; made when it is first looked at. */
+struct ext4_group {
+	struct mutex lock;			/* RANK_GROUP: bitmaps, descriptor, buddy, and all below */
+	ext4_group_t number;			/* constant */
+	ext4_fsblk_t block_bitmap, inode_bitmap, inode_table;	/* constant */
+	/* from the descriptor; the descriptor's bytes follow them (ext4_group_dirty) */
+	uint32_t free_clusters, free_inodes, used_dirs, itable_unused;
+	uint16_t flags;				/* EXT4_BG_* */
+	bool block_bitmap_bad, inode_bitmap_bad;	/* damaged: nothing is taken from it */
+	struct mb_group *mb;			/* mballoc.c: buddy and free extents; NULL: not loaded */
+};
+
+/* Free, delayed and reserved clusters of the whole, counted coarsely (reserve.c). */
+struct ext4_counters {
+	_Atomic int64_t free_clusters;
+	_Atomic int64_t dirty_clusters;		/* promised to delayed writes */
+	_Atomic int64_t reserved_clusters;	/* held back for metadata of delayed writes: min(2 %, 4096) */
+	_Atomic int64_t free_inodes;
+	_Atomic int64_t dirs;
+};
+
+/* What a flex group adds up to, for the choice of inodes. */
+struct ext4_flex {
+	_Atomic uint64_t free_clusters;
+	_Atomic uint32_t free_inodes, used_dirs;
+};
+
+struct ext4_fs {
+	struct trace *trace;
+	struct arena *arena;
+	struct sched *sched;
+	struct clock *clock;
+	const struct log *log;
+	struct random random;
+	const char *image_name;			/* for messages */
+	char device_name[TASK_NAME_MAX - 8];	/* for task names: "7:0" or the image's last part */
+	struct block_device *device;
+	struct budget *budget;
+	struct buffer_cache *buffers;
+	struct page_cache *pages;
+	struct journal *journal;		/* NULL: none (ext2), or read only with noload */
+	struct ext4_options opt;
+	struct ext4_geometry geo;		/* constant while mounted */
+
+	struct buffer *super_buffer;		/* holds the primary superblock */
+	struct ext4_super_block *super;		/* in it */
+	struct mutex super_lock;		/* RANK_SUPER: fields of the superblock */
+
+	struct buffer **gdt;			/* geo.gdt_blocks, each NULL until needed (group.c) */
+	struct ext4_group **groups;		/* geo.groups_count, each published once */
+	struct mutex groups_lock;		/* RANK_SUPER: making one */
+	struct ext4_flex *flex;
+	struct ext4_counters counters;
+
+	struct inode_cache *inodes;		/* icache.c */
+	struct mballoc *mb;			/* mballoc.c */
+	struct orphans *orphans;		/* orphan.c */
+	struct system_zones *zones;		/* zones.c: blocks that are the file system's own */
+	struct flusher *flusher;		/* flusher.c: the task that writes back */
+	struct lazyinit *lazyinit;		/* lazyinit.c; NULL: nothing to do */
+	struct buffer_kinds *kinds;
+
+	_Atomic uint32_t next_generation;
+	_Atomic bool shut_down;			/* after shutdown: everything answers EIO */
+	_Atomic bool read_only_now;		/* by option, or after an error */
+	_Atomic bool error_seen;
+	_Atomic bool mount_point_stored;	/* the first open of a mount writes it into the superblock */
+	struct mutex orphan_lock;		/* RANK_ORPHAN */
+};
+
+/* ---- errors: one door */
+
+struct inode;
+/*
+ * Damage: reports it (image, inode, block, why), marks the superblock, and acts as errors= says. Yields
+ * -EFSCORRUPTED. `inode` may be NULL, `block` 0 when there is none.
+ */
+#define ext4_error(fs, ino, block, ...) ext4_error_at(fs, __func__, ino, block, -EFSCORRUPTED, __VA_ARGS__)
+#define ext4_error_csum(fs, ino, block, ...) ext4_error_at(fs, __func__, ino, block, -EFSBADCRC, __VA_ARGS__)
+printf_like(6, 7) int ext4_error_at(struct ext4_fs *fs, const char *function, uint64_t ino,
+				    uint64_t block, int err, const char *fmt, ...);
+printf_like(3, 4) void ext4_message(struct ext4_fs *fs, enum log_level level, const char *fmt, ...);
+/* -EIO after shutdown, -EROFS when read only; 0 else. Asked before each change. */
+int ext4_writable(struct ext4_fs *fs);
+
+/* ---- handles (handle.c): the journal's, with ext4's events, and none where there is no journal */
+
+enum ext4_handle_type {			/* numbers as the events print them */
+	HT_MISC = 0, HT_INODE = 1, HT_WRITE_PAGE = 2, HT_MAP_BLOCKS = 3, HT_DIR = 4, HT_TRUNCATE = 5,
+	HT_QUOTA = 6, HT_RESIZE = 7, HT_MIGRATE = 8, HT_MOVE_EXTENTS = 9, HT_XATTR = 10, HT_EXT_CONVERT = 11,
+};
+
+/*
+ * ext4_journal_start -> __ext4_journal_start -> __ext4_journal_start_sb {ext4_journal_start} ->
+ * jbd2__journal_start {jbd2_handle_start}. `ino` is 0 where the dialect's event has none.
+ */
+#define ext4_journal_start(fs, ino, type, blocks, out) \
+	__ext4_journal_start_sb(fs, ino, __func__, __LINE__, type, blocks, 0, out)
+#define ext4_journal_start_with_reserve(fs, ino, type, blocks, reserve, out) \
+	__ext4_journal_start_sb(fs, ino, __func__, __LINE__, type, blocks, reserve, out)
+must_check int __ext4_journal_start_sb(struct ext4_fs *fs, uint64_t ino, const char *caller, int line,
+				       enum ext4_handle_type type, int blocks, int reserve, struct handle **out);
+#define ext4_journal_stop(fs, h) __ext4_journal_stop(fs, h, __func__, __LINE__)
+int __ext4_journal_stop(struct ext4_fs *fs, struct handle *h, const char *caller, int line);
+/* The handle just started by a callee of ours (ext4_new_inode starts the one ext4_create goes on with). */
+struct handle *ext4_journal_current_handle(struct ext4_fs *fs);
+/* Credits at least `need`: 0, or 1 when the handle must be restarted, or an error. */
+must_check int ext4_journal_ensure_credits(struct ext4_fs *fs, struct handle *h, int need, int extend_by);
+
+/* Access to and dirtying of buffers; without a journal the buffer is marked dirty. */
+must_check int ext4_journal_get_write_access(struct ext4_fs *fs, struct handle *h, struct buffer *b);
+must_check int ext4_journal_get_create_access(struct ext4_fs *fs, struct handle *h, struct buffer *b);
+must_check int ext4_handle_dirty_metadata(struct ext4_fs *fs, struct handle *h, uint64_t ino, struct buffer *b);
+/* A block of `ino` is freed: forgotten, or revoked when it is metadata {ext4_forget}. */
+must_check int ext4_forget(struct ext4_fs *fs, struct handle *h, bool is_metadata, struct inode *inode,
+			   struct buffer *b, ext4_fsblk_t block);
+
+/* ---- groups (group.c) */
+
+/* Published once, constant place. -EFSCORRUPTED when its descriptor is bad. May read the descriptor's block. */
+must_check int ext4_group_get(struct ext4_fs *fs, ext4_group_t number, struct ext4_group **out);
+/* The group's numbers go into its descriptor, which goes with the handle: write access first, then (locked) changes, then dirty. */
+must_check int ext4_group_get_write_access(struct ext4_fs *fs, struct handle *h, struct ext4_group *g);
+must_check int ext4_group_dirty(struct ext4_fs *fs, struct handle *h, struct ext4_group *g) REQUIRES(g->lock);
+/* Bitmaps, read, verified, and made when the group is uninitialised. The events of the first load fire here. */
+must_check int ext4_read_block_bitmap(struct ext4_fs *fs, struct ext4_group *g, struct buffer **out);
+must_check int ext4_read_inode_bitmap(struct ext4_fs *fs, struct ext4_group *g, struct buffer **out);
+/* Their checksums into the descriptor. */
+void ext4_block_bitmap_csum_set(struct ext4_fs *fs, struct ext4_group *g, const struct buffer *bitmap) REQUIRES(g->lock);
+void ext4_inode_bitmap_csum_set(struct ext4_fs *fs, struct ext4_group *g, const struct buffer *bitmap) REQUIRES(g->lock);
+/* How many blocks of superblock and descriptor copies the group begins with. */
+uint32_t ext4_group_base_meta_blocks(const struct ext4_geometry *geo, ext4_group_t group);
+bool ext4_group_has_super(const struct ext4_geometry *geo, ext4_group_t group);
+
+/* ---- zones (zones.c): no file may map these blocks */
+
+must_check int ext4_zones_create(struct ext4_fs *fs);
+void ext4_zones_destroy(struct ext4_fs *fs);
+/* True when [block, block + count) lies in the file system and touches none of its own blocks (journal blocks only by inode 8). */
+bool ext4_inode_block_valid(struct ext4_fs *fs, uint64_t ino, ext4_fsblk_t block, uint64_t count);
+
+/* ---- free space (reserve.c) */
+
+/* Claims delayed clusters: -ENOSPC when free - dirty - reserved does not have them. */
+must_check int ext4_claim_free_clusters(struct ext4_fs *fs, int64_t clusters, unsigned alloc_flags);
+bool ext4_has_free_clusters(struct ext4_fs *fs, int64_t clusters, unsigned alloc_flags);
+/* True: a new write should not be delayed (space is short); wakes the flusher before. */
+bool ext4_nonda_switch(struct ext4_fs *fs);
+
+/* ---- mount (super.c) */
+
+struct ext4_mount_args {
+	struct arena *arena;
+	struct sched *sched;
+	struct clock *clock;
+	const struct log *log;
+	struct trace *trace;
+	struct block_device *device;	/* closed by ext4_unmount, and by a failed ext4_mount */
+	const char *image_name;
+	const struct ext4_options *opt;
+	uint64_t seed;			/* of its random numbers; 0: the system's */
+};
+
+/*
+ * Mounts: reads and verifies, replays the journal (read_only: into a copy-on-write overlay), cleans
+ * orphans, starts the background tasks. Damage: -EFSCORRUPTED/-EFSBADCRC with a message, nothing written.
+ */
+must_check int ext4_mount(const struct ext4_mount_args *args, struct ext4_fs **out);
+/* Writes everything, empties the journal, marks it clean. The first error; the mount is gone in any case. */
+int ext4_unmount(struct ext4_fs *fs);
+int ext4_remount(struct ext4_fs *fs, const struct ext4_options *opt);
+enum ext4_shutdown { SHUTDOWN_DEFAULT, SHUTDOWN_LOGFLUSH, SHUTDOWN_NOLOGFLUSH };
+int ext4_shutdown(struct ext4_fs *fs, enum ext4_shutdown how);
+/* syncfs: {ext4_sync_fs wait} and all before it: data written, transaction committed, device flushed. */
+must_check int ext4_sync_fs(struct ext4_fs *fs, bool wait);
+must_check int ext4_parse_options(const char *text, struct ext4_options *opt, char *why, size_t why_len);
+void ext4_default_options(struct ext4_options *opt);
+
+struct ext4_statfs {
+	uint32_t block_size;
+	uint64_t blocks, free, available, files, files_free;
+};
+void ext4_statfs(struct ext4_fs *fs, struct ext4_statfs *out);
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inodes in memory: one struct inode for each number in use, found through the inode cache (icache.c),
+ * read from the inode table (inode.c) and written back into it by ext4_mark_inode_dirty.
+ *
+ * Attributes are read as a consistent snapshot without a lock: writers bump `attr_seq` to odd and back
+ * to even around each change (attr_write_begin/end), readers take the copy again if it moved.
+ *
+ * Life: found or loaded with a reference (ext4_iget); names and open files hold references; with the last
+ * one dropped and links left it stays cached, on the LRU; with no links left it is evicted at once
+ * (ext4_evict_inode: truncated and freed).
+ */
+#ifndef EXTANT_EXT4_INODE_H
+#define EXTANT_EXT4_INODE_H
+
+#include "ext4/fs.h"
+
+struct es_tree {			/* extent_status.c */
+	struct mutex lock;		/* RANK_EXTENT_STATUS */
+	struct rb_tree root;
+	void *cached;			/* the entry found last */
+	uint32_t count;
+};
+
+struct ext4_time {
+	int64_t sec;
+	uint32_t nsec;
+};
+
+struct inode {
+	/* constant while it lives */
+	struct ext4_fs *fs;
+	uint32_t ino;
+	uint32_t generation;
+	uint32_t csum_seed;
+
+	struct rwlock lock;		/* RANK_INODE: contents and names; readers: read, look-up */
+	_Atomic uint32_t attr_seq;
+
+	/* attributes: changed under `lock` (write) and attr_seq; read by ext4_inode_snapshot */
+	uint16_t mode;
+	uint32_t uid, gid, nlink, flags;	/* flags: EXT4_*_FL */
+	uint64_t size;
+	uint64_t blocks;		/* 512-byte units, as stat shows; changed under map_lock */
+	struct ext4_time atime, mtime, ctime, crtime;
+	uint32_t rdev_major, rdev_minor;
+	uint64_t version;
+
+	/* the map */
+	struct rwlock map_lock;		/* RANK_MAP: i_data, extent tree, disk_size */
+	le32 i_data[15];		/* i_block as on disk */
+	uint64_t disk_size;		/* what the inode table says; <= size */
+	uint64_t file_acl;		/* block of extended attributes */
+	uint16_t extra_isize;
+	uint32_t dtime_or_next_orphan;
+	struct es_tree es;
+	uint32_t reserved_blocks;	/* delayed, not yet allocated; under map_lock's counter lock: reserve_lock */
+	struct mutex reserve_lock;	/* RANK_RESERVE */
+
+	/* allocation */
+	struct mutex pa_lock;		/* RANK_PREALLOC */
+	struct list preallocations;	/* mballoc.c */
+	ext4_group_t last_group;	/* directories: where the last child went; ~0: nowhere yet */
+
+	/* data */
+	struct mapping mapping;
+	struct rwlock invalidate_lock;	/* RANK_INODE_INVALIDATE */
+	struct mutex writeback_lock;	/* RANK_WRITEBACK */
+	struct jbd2_inode jinode;
+	bool jinode_ready;
+	tid_t sync_tid, datasync_tid;	/* commit these, and fsync / fdatasync is done */
+	_Atomic int32_t writers;	/* open for writing */
+	_Atomic uint32_t state;		/* INODE_* */
+
+	struct list orphan;		/* orphan.c */
+	uint32_t orphan_slot;		/* in the orphan file */
+
+	/* cache: icache.c */
+	_Atomic int32_t refs;
+	struct inode *hash_next;
+	struct list lru, dirty;
+	int64_t dirtied_ns;		/* when it became dirty; flusher */
+	struct epoch_node retire;
+	void *vfs;			/* vfs/: what it keeps per inode */
+};
+
+enum inode_state {
+	INODE_NEW = 1u << 0,		/* being made or read; others wait */
+	INODE_DIRTY_PAGES = 1u << 1,	/* on the flusher's list */
+	INODE_DIRTY_TIME = 1u << 2,	/* lazytime */
+	INODE_ORPHAN = 1u << 3,
+	INODE_ORPHAN_FILE = 1u << 4,	/* in the orphan file, not the list */
+	INODE_DA_CLOSE = 1u << 5,	/* replaced by truncate: written back at close */
+	INODE_EVICTING = 1u << 6,
+	INODE_DEAD = 1u << 7,		/* a directory removed */
+	INODE_BAD = 1u << 8,
+	INODE_NO_DELALLOC = 1u << 9,
+	INODE_EXT_PRECACHED = 1u << 10,
+	INODE_SYNCING = 1u << 11,
+};
+
+/* mode bits without <sys/stat.h> macros on platforms that lack them */
+#define EXT4_S_ISREG(m)	(((m) & 0xf000) == 0x8000)
+#define EXT4_S_ISDIR(m)	(((m) & 0xf000) == 0x4000)
+#define EXT4_S_ISLNK(m)	(((m) & 0xf000) == 0xa000)
+
+static inline void attr_write_begin(struct inode *inode)
+{
+	atomic_fetch_add_explicit(&inode->attr_seq, 1, memory_order_acq_rel);
+	atomic_thread_fence(memory_order_release);
+}
+static inline void attr_write_end(struct inode *inode)
+{
+	atomic_fetch_add_explicit(&inode->attr_seq, 1, memory_order_release);
+}
+
+struct ext4_attributes {
+	uint32_t ino, generation;
+	uint16_t mode;
+	uint32_t uid, gid, nlink, flags;
+	uint64_t size, blocks;
+	struct ext4_time atime, mtime, ctime, crtime;
+	uint32_t rdev_major, rdev_minor;
+};
+/* A consistent copy, without a lock. `blocks` counts delayed ones too, as Linux's stat does. */
+void ext4_inode_snapshot(struct inode *inode, struct ext4_attributes *out);
+
+/* ---- cache and table (icache.c, inode.c) */
+
+must_check int inode_cache_create(struct ext4_fs *fs);
+void inode_cache_destroy(struct ext4_fs *fs);	/* evicts all; nobody holds one */
+
+enum iget_flags { IGET_NORMAL = 0, IGET_SPECIAL = 1 /* reserved numbers */, IGET_HANDLE = 2 /* stale number is no damage: -ESTALE */ };
+/* Referenced. Reads and verifies it when it is not in memory {ext4_load_inode when the table block is read}. */
+must_check int ext4_iget(struct ext4_fs *fs, uint32_t ino, enum iget_flags flags, struct inode **out);
+/* In memory and alive, referenced; NULL else. Takes no lock. */
+struct inode *ext4_ifind(struct ext4_fs *fs, uint32_t ino);
+static inline struct inode *ext4_ihold(struct inode *i)
+{
+	atomic_fetch_add_explicit(&i->refs, 1, memory_order_relaxed);
+	return i;
+}
+/* Drops a reference; the last one of an unlinked inode evicts it (starts a handle: hold no lock, no handle unless of the same operation). */
+void ext4_iput(struct inode *i);
+/* A new one in memory, locked against others by INODE_NEW until ext4_inode_unlock_new. For ialloc.c. */
+must_check int ext4_inode_new(struct ext4_fs *fs, uint32_t ino, struct inode **out);
+void ext4_inode_unlock_new(struct inode *i);
+/* Calls fn for each inode in memory (referenced meanwhile), in order of becoming known; for sync and umount. */
+int ext4_inode_for_each(struct ext4_fs *fs, int (*fn)(struct inode *i, void *arg), void *arg);
+
+/*
+ * The in-memory inode goes into the table's block, which goes with the handle {ext4_mark_inode_dirty
+ * with the caller's name}. The handle has a credit for it.
+ */
+#define ext4_mark_inode_dirty(h, inode) __ext4_mark_inode_dirty(h, inode, __func__)
+must_check int __ext4_mark_inode_dirty(struct handle *h, struct inode *inode, const char *caller);
+/* A handle of its own, for a change of attributes alone (time stamps): ext4_dirty_inode. */
+int ext4_dirty_inode(struct inode *inode);
+/* The buffer of its table block and where in it. */
+must_check int ext4_get_inode_loc(struct ext4_fs *fs, uint32_t ino, struct buffer **out, uint32_t *offset);
+/* Time stamps. 0: nothing changed (same tick); else the fields are set and the inode must be made dirty. */
+struct ext4_time ext4_current_time(struct ext4_fs *fs);
+/* mtime and ctime of a write {file_update_time}. */
+int ext4_update_time(struct inode *inode);
+/* atime of a read, as relatime, noatime... say. */
+void ext4_touch_atime(struct inode *inode);
+void ext4_evict_inode(struct inode *inode);	/* {ext4_evict_inode}: truncate and free, or just drop */
+
+struct ext4_setattr {
+	uint32_t valid;			/* ATTR_* */
+	uint16_t mode;
+	uint32_t uid, gid;
+	uint64_t size;
+	struct ext4_time atime, mtime;
+};
+enum { ATTR_MODE = 1, ATTR_UID = 2, ATTR_GID = 4, ATTR_SIZE = 8, ATTR_ATIME = 16, ATTR_MTIME = 32,
+	ATTR_ATIME_SET = 64, ATTR_MTIME_SET = 128, ATTR_OPEN = 256 /* O_TRUNC */, ATTR_FROM_FD = 512 };
+/* With inode->lock for writing. */
+must_check int ext4_setattr(struct inode *inode, const struct ext4_setattr *attr);
+
+#endif
