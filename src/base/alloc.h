@@ -3,8 +3,10 @@
  * Memory of one mount. Everything a mount allocates comes from its arena: it is counted, each
  * allocation can be made to fail by number, and the whole is dropped at once.
  *
- * Small pieces come from size classes, larger ones and blocks of bytes from the C library. With the
- * address sanitizer every piece comes from the C library, so that it sees each one.
+ * Small pieces come from size classes, larger ones from the C library, blocks of bytes from regions
+ * that hold blocks of one size; what is empty again goes back to the C library. An arena that is not
+ * used yet takes some 4 KiB. With the address sanitizer every piece comes from the C library,
+ * so that it sees each one; what was left at the end is then its report, not an assertion of ours.
  *
  * Threads: any task may call these at any time, holding any lock.
  */
@@ -20,10 +22,15 @@ struct arena;
 
 /* NULL when memory is out. */
 struct arena *arena_create(void);
-/* Frees everything that came from it. In debug builds, asserts that nothing was left but for `expect_leaks`. */
+/* Frees everything that came from it. With slow assertions, asserts that nothing was left, unless leaks are expected. */
 void arena_destroy(struct arena *a);
+/* What is left at the end is dropped in silence: the mount was poisoned, or is dropped as a whole on purpose. */
+void arena_expect_leaks(struct arena *a);
 
-/* NULL when memory is out or the failure of this allocation was asked for. */
+/*
+ * Pieces of up to 4 GiB, aligned to 16 bytes. NULL when memory is out or the failure of this
+ * allocation was asked for; a piece that could not be made larger is still what it was.
+ */
 must_check void *arena_alloc(struct arena *a, size_t size);
 must_check void *arena_zalloc(struct arena *a, size_t size);
 must_check void *arena_realloc(struct arena *a, void *p, size_t size);
@@ -38,6 +45,8 @@ void arena_block_free(struct arena *a, void *p, size_t size);
 /* What is allocated now, in bytes, and how many allocations were made since the arena began. */
 size_t arena_bytes(const struct arena *a);
 uint64_t arena_allocations(const struct arena *a);
+/* What the arena holds of the C library's memory, used or not. */
+size_t arena_footprint(const struct arena *a);
 /* The allocation with number `nth` from now (0: the next one) fails, once; UINT64_MAX: none. */
 void arena_fail_at(struct arena *a, uint64_t nth);
 
