@@ -113,6 +113,7 @@ struct task {
 	struct task_private *priv;
 };
 #define TASK_WRITEBACK	1u	/* frees memory: may use what is set aside, is never throttled */
+#define TASK_UNPRIVILEGED 2u	/* acts for a user without the right to reserved blocks */
 
 /* The task that runs now; NULL outside of any. */
 struct task *task_current(void);

@@ -58,13 +58,28 @@ struct ext4_group {
 	struct mb_group *mb;			/* mballoc.c: buddy and free extents; NULL: not loaded */
 };
 
-/* Free, delayed and reserved clusters of the whole, counted coarsely (reserve.c). */
+/*
+ * A counter read coarsely: what is added gathers in `share` and moves to `whole` once it is COUNTER_BATCH
+ * or more. Cheap readers see `whole` alone, as the kernel's readers of a per-CPU counter do: what is
+ * delayed, where directories go, follows from the coarse value. Who must be exact takes the sum.
+ */
+struct ext4_counter {
+	_Atomic int64_t whole, share;
+};
+#define COUNTER_BATCH 32
+
+void ext4_counter_set(struct ext4_counter *c, int64_t value);
+void ext4_counter_add(struct ext4_counter *c, int64_t delta);
+int64_t ext4_counter_read(const struct ext4_counter *c);	/* coarse, not below 0 */
+int64_t ext4_counter_sum(const struct ext4_counter *c);		/* exact */
+
+/* Free, delayed and reserved clusters of the whole (reserve.c). */
 struct ext4_counters {
-	_Atomic int64_t free_clusters;
-	_Atomic int64_t dirty_clusters;		/* promised to delayed writes */
+	struct ext4_counter free_clusters;
+	struct ext4_counter dirty_clusters;	/* promised to delayed writes */
+	struct ext4_counter free_inodes;
+	struct ext4_counter dirs;
 	_Atomic int64_t reserved_clusters;	/* held back for metadata of delayed writes: min(2 %, 4096) */
-	_Atomic int64_t free_inodes;
-	_Atomic int64_t dirs;
 };
 
 /* What a flex group adds up to, for the choice of inodes. */
@@ -94,8 +109,8 @@ struct ext4_fs {
 	struct ext4_super_block *super;		/* in it */
 	struct mutex super_lock;		/* RANK_SUPER: fields of the superblock */
 
-	struct buffer **gdt;			/* geo.gdt_blocks, each NULL until needed (group.c) */
-	struct ext4_group **groups;		/* geo.groups_count, each published once */
+	struct buffer *_Atomic *gdt;		/* geo.gdt_blocks, each NULL until needed (group.c) */
+	struct ext4_group *_Atomic *groups;	/* geo.groups_count, each published once */
 	struct mutex groups_lock;		/* RANK_SUPER: making one */
 	struct ext4_flex *flex;
 	struct ext4_counters counters;
@@ -123,8 +138,10 @@ struct inode;
  * Damage: reports it (image, inode, block, why), marks the superblock, and acts as errors= says. Yields
  * -EFSCORRUPTED. `inode` may be NULL, `block` 0 when there is none.
  */
-#define ext4_error(fs, ino, block, ...) ext4_error_at(fs, __func__, ino, block, -EFSCORRUPTED, __VA_ARGS__)
-#define ext4_error_csum(fs, ino, block, ...) ext4_error_at(fs, __func__, ino, block, -EFSBADCRC, __VA_ARGS__)
+#define ext4_error(fs, ino, block, ...) \
+	ext4_error_at(fs, __func__, ino, block, -EFSCORRUPTED, __VA_ARGS__)
+#define ext4_error_csum(fs, ino, block, ...) \
+	ext4_error_at(fs, __func__, ino, block, -EFSBADCRC, __VA_ARGS__)
 printf_like(6, 7) int ext4_error_at(struct ext4_fs *fs, const char *function, uint64_t ino,
 				    uint64_t block, int err, const char *fmt, ...);
 printf_like(3, 4) void ext4_message(struct ext4_fs *fs, enum log_level level, const char *fmt, ...);

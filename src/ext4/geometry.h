@@ -20,6 +20,7 @@ struct ext4_geometry {
 	uint8_t block_bits;		/* log2 */
 	uint32_t cluster_ratio;		/* blocks in a cluster; 1 without bigalloc */
 	uint32_t first_data_block;
+	ext4_fsblk_t super_block;	/* the block that holds the superblock in use */
 	uint64_t blocks_count;
 	ext4_group_t groups_count;
 	uint32_t blocks_per_group;
@@ -49,6 +50,7 @@ struct ext4_geometry {
 	uint32_t journal_inum, orphan_file_inum;
 	uint64_t r_blocks_count;	/* root's */
 	uint16_t resuid, resgid;
+	uint32_t backup_groups[2];	/* sparse_super2: the groups with copies */
 	uint32_t raid_stride, raid_stripe_width;
 };
 

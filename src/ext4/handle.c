@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Handles as ext4 starts them: the journal's own, with ext4's events around them; and, on a file
+ * system without a journal, one that only counts its nesting, so that no caller has to ask.
+ *
+ * A change of a block is always: access, change, dirty. Without a journal the first is nothing and the
+ * last marks the buffer to be written in place.
+ */
+#include "base/assert.h"
+#include "ext4/inode.h"
+
+/* The handle of a task on a file system without a journal. */
+static int start_unjournaled(struct ext4_fs *fs, struct handle **out)
+{
+	struct task *t = task_current();
+	struct handle *h = t->handle;
+
+	if (!h) {
+		h = arena_new(fs->arena, struct handle);
+		if (!h)
+			return -ENOMEM;
+		t->handle = h;
+	}
+	h->nesting++;
+	*out = h;
+	return 0;
+}
+
+static int stop_unjournaled(struct ext4_fs *fs, struct handle *h)
+{
+	int err = h->error;
+
+	if (--h->nesting)
+		return err;
+	task_current()->handle = NULL;
+	arena_free(fs->arena, h);
+	return err;
+}
+
+int __ext4_journal_start_sb(struct ext4_fs *fs, uint64_t ino, const char *caller, int line,
+			    enum ext4_handle_type type, int blocks, int reserve, struct handle **out)
+{
+	int err;
+
+	TRACE_SCOPE(fs, __ext4_journal_start_sb);
+	trace(fs, ext4_journal_start, ino, blocks, reserve, 0, (int)type, caller);
+	err = ext4_writable(fs);
+	if (err)
+		return err;
+	if (!fs->journal)
+		return start_unjournaled(fs, out);
+	return jbd2__journal_start(fs->journal, blocks, reserve, type, (uint32_t)line, out);
+}
+
+int __ext4_journal_stop(struct ext4_fs *fs, struct handle *h, const char *caller, int line)
+{
+	TRACE_SCOPE(fs, __ext4_journal_stop);
+	(void)caller;
+	(void)line;
+	if (!h->journal)
+		return stop_unjournaled(fs, h);
+	return jbd2_journal_stop(h);
+}
+
+struct handle *ext4_journal_current_handle(struct ext4_fs *fs)
+{
+	TRACE_SCOPE(fs, ext4_journal_current_handle);
+	return task_current()->handle;
+}
+
+int ext4_journal_ensure_credits(struct ext4_fs *fs, struct handle *h, int need, int extend_by)
+{
+	(void)fs;
+	if (!h->journal || h->credits >= need)
+		return 0;
+	return jbd2_journal_extend(h, extend_by);
+}
+
+int ext4_journal_get_write_access(struct ext4_fs *fs, struct handle *h, struct buffer *b)
+{
+	if (!h->journal)
+		return 0;
+	(void)fs;
+	return jbd2_journal_get_write_access(h, b);
+}
+
+int ext4_journal_get_create_access(struct ext4_fs *fs, struct handle *h, struct buffer *b)
+{
+	if (!h->journal)
+		return 0;
+	(void)fs;
+	return jbd2_journal_get_create_access(h, b);
+}
+
+int ext4_handle_dirty_metadata(struct ext4_fs *fs, struct handle *h, uint64_t ino, struct buffer *b)
+{
+	(void)fs;
+	(void)ino;
+	if (!h->journal) {
+		buffer_mark_dirty(b);
+		return 0;
+	}
+	return jbd2_journal_dirty_metadata(h, b);
+}
+
+/*
+ * Journaled data and metadata were logged, so an old copy may be in the log: revoke. A data block of
+ * data=ordered never was.
+ */
+int ext4_forget(struct ext4_fs *fs, struct handle *h, bool is_metadata, struct inode *inode,
+		struct buffer *b, ext4_fsblk_t block)
+{
+	bool journaled = is_metadata || fs->opt.data == DATA_JOURNAL ||
+			 inode->flags & EXT4_JOURNAL_DATA_FL;
+
+	TRACE_SCOPE(fs, ext4_forget);
+	trace(fs, ext4_forget, inode->ino, inode->mode, is_metadata, block);
+	if (!h->journal) {
+		buffer_forget(fs->buffers, block);
+		return 0;
+	}
+	/*
+	 * data=journal itself logs all data, but a freed data block can only come back as data there,
+	 * which goes through the log again: nothing to revoke.
+	 */
+	if (!journaled || (fs->opt.data == DATA_JOURNAL && !is_metadata))
+		return jbd2_journal_forget(h, b, block);
+	return jbd2_journal_revoke(h, block, b);
+}
