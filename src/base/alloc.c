@@ -42,7 +42,8 @@ struct slab {
 	uint32_t used;
 	uint32_t size_class;
 	size_t footprint;
-} __attribute__((aligned(16)));
+};
+_Static_assert(sizeof(struct slab) % 16 == 0, "pieces are aligned to 16 bytes");
 
 #define SMALL_MAX	   4096		/* header included */
 #define SLAB_FIRST_BYTES   1024
@@ -338,6 +339,14 @@ void *arena_zalloc(struct arena *a, size_t size)
 	return p ? memset(p, 0, size) : NULL;
 }
 
+static struct header *live_header(void *p)
+{
+	struct header *h = (struct header *)p - 1;
+
+	ensure(h->state == PIECE_SMALL || h->state == PIECE_LARGE);
+	return h;
+}
+
 /* Whether the piece can be of that size where it is. */
 static bool fits_in_place(const struct header *h, size_t size)
 {
@@ -360,12 +369,12 @@ static void resize_in_place(struct header *h, size_t size)
 
 void *arena_realloc(struct arena *a, void *p, size_t size)
 {
-	struct header *h = (struct header *)p - 1;
+	struct header *h;
 	void *moved;
 
 	if (!p)
 		return arena_alloc(a, size);
-	ensure(h->state == PIECE_SMALL || h->state == PIECE_LARGE);
+	h = live_header(p);
 	if (fits_in_place(h, size)) {
 		if (arena_fails_now(a))
 			return NULL;
@@ -390,11 +399,11 @@ char *arena_strdup(struct arena *a, const char *s)
 
 void arena_free(struct arena *a, void *p)
 {
-	struct header *h = (struct header *)p - 1;
+	struct header *h;
 
 	if (!p)
 		return;
-	ensure(h->state == PIECE_SMALL || h->state == PIECE_LARGE);
+	h = live_header(p);
 	if (h->state == PIECE_SMALL)
 		small_free(h);
 	else
