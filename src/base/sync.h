@@ -57,9 +57,11 @@ enum lock_rank {
 	RANK_DIRTY_INODES,
 	RANK_CHECKPOINT,	/* one checkpoint at a time */
 	RANK_JOURNAL,		/* state of the journal */
-	RANK_JOURNAL_LIST,	/* lists of buffers of a transaction */
 	RANK_BUFFER_STATE,	/* one buffer's place in the journal */
+	RANK_JOURNAL_LIST,	/* lists of buffers of a transaction */
 	RANK_REVOKE,
+	RANK_JOURNAL_MEMORY,	/* what is set aside for handles */
+	RANK_JOURNAL_SUPER,	/* one write of the journal superblock at a time */
 	RANK_PAGE_TREE,
 	RANK_BUFFER_HASH,
 	RANK_LRU,
