@@ -43,7 +43,7 @@ int __ext4_journal_start_sb(struct ext4_fs *fs, uint64_t ino, const char *caller
 	int err;
 
 	TRACE_SCOPE(fs, __ext4_journal_start_sb);
-	trace(fs, ext4_journal_start, ino, blocks, reserve, 0, (int)type, caller);
+	trace(fs, ext4_journal_start, blocks, reserve, caller, 0, (int)type, ino);
 	err = ext4_writable(fs);
 	if (err)
 		return err;

@@ -24,9 +24,10 @@ enum ext4_map_flags {			/* as the events print them (4.9) */
 	MAP_IO_SUBMIT = 0x400,		/* write-back; printed as 0x400 by 4.9 */
 	MAP_CONVERT_UNWRITTEN = MAP_CONVERT | MAP_CREATE,
 };
-enum ext4_mapped_flags {		/* mflags: (1 << BH_New) ... as the events print them */
-	MAPPED_NEW = 0x20, MAPPED_MAPPED = 0x10, MAPPED_UNWRITTEN = 0x400, MAPPED_BOUNDARY = 0x200,
-};					/* values: trace/events.def's table of mflags is the reference */
+enum ext4_mapped_flags {		/* mflags of the events: their values are fixed by trace/events.def */
+	MAPPED_MAPPED = 0x10, MAPPED_NEW = 0x20, MAPPED_DELAYED = 0x100, MAPPED_BOUNDARY = 0x200,
+	MAPPED_UNWRITTEN = 0x800,
+};
 
 struct ext4_map {
 	ext4_lblk_t lblk;

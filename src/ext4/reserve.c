@@ -97,8 +97,8 @@ int ext4_da_reserve_space(struct inode *inode)
 	if (err)
 		return err;
 	inode->reserved_blocks++;
-	trace(fs, ext4_da_reserve_space, inode->ino, inode->mode, inode->blocks, 1,
-	      inode->reserved_blocks, 0);
+	trace(fs, ext4_da_reserve_space, inode->ino, inode->mode, inode->blocks,
+	      (int)inode->reserved_blocks, 0, 1);
 	return 0;
 }
 

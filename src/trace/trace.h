@@ -6,13 +6,19 @@
  *
  *	trace(fs, ext4_da_write_begin, inode->ino, pos, len, flags);	fs has a member `struct trace *trace`
  *	TRACE_SCOPE(fs, ext4_da_write_begin);				to the end of the block
+ *	TRACE_SCOPE(fs, do_last, lookup_open);				two boxes, one inside the other
  *
  * The events of events.def carry the union of the fields of both dialects; for each dialect stands
  * the name and the text that kernel prints, or nothing where it has no such event.
+ *
+ * Threads: events, scopes and marks may come from any task at any time, holding any lock; they wait for
+ * nothing (but for the drain callback of a full ring). A trace serves one scheduler at a time; every task
+ * that recorded in it has ended when it is destroyed, but for the one that does so.
  */
 #ifndef EXTANT_TRACE_TRACE_H
 #define EXTANT_TRACE_TRACE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,23 +44,34 @@ struct trace_options {
 	enum trace_dialect dialect;
 	uint32_t dev_major, dev_minor;	/* what events print as dev */
 	struct clock *clock;
-	size_t ring_bytes;		/* a task's; 0: 1 MiB */
+	size_t ring_bytes;		/* a task's; 0: 1 MiB. Rounded up to a power of two, 16 KiB at least. */
 	/*
 	 * NULL: a full ring drops its oldest records (counted). Else called, by the task itself, with
-	 * its full ring, so that nothing is lost.
+	 * its full ring, so that nothing is lost. It reads the trace (trace_format_all) and takes no lock
+	 * of the mount: the task may hold any.
 	 */
 	void (*drain)(void *arg, struct trace *t);
 	void *drain_arg;
 };
 
+/* Nothing is on. 0 or -ENOMEM. */
 must_check int trace_create(struct arena *a, const struct trace_options *opt, struct trace **out);
+/* NULL and trace_none() are left alone. */
 void trace_destroy(struct trace *t);
 enum trace_dialect trace_dialect(const struct trace *t);
 
-/* Switches events on or off by shell pattern ("ext4_es_*", "jbd2_*", "*"); scopes apart. -ENOENT: no event matches. */
+/* For whoever wants no trace: nothing is ever on, nothing can be switched on, it costs no memory. */
+struct trace *trace_none(void);
+
+/*
+ * Switches events on or off by shell pattern ("ext4_es_*", "jbd2_*", "*"); scopes apart. A pattern is held
+ * against the names of events.def and those of the dialect; what the dialect does not have stays off.
+ * -ENOENT: no event matches.
+ */
 int trace_enable(struct trace *t, const char *pattern, bool on);
 void trace_enable_scopes(struct trace *t, bool on);
 
+/* Always recorded, up to some 4,600 bytes. */
 printf_like(2, 3) void trace_mark(struct trace *t, const char *fmt, ...);
 
 /* ---- reading: all records so far of all tasks, in the order they were made; then the rings are empty */
@@ -77,54 +94,60 @@ uint64_t trace_lost(const struct trace *t);
 /* ---- emitting; the macros below call these */
 
 struct trace_public {			/* the first member of struct trace */
-	uint64_t mask[(TRACE_EVENT_COUNT + 63) / 64];
-	bool scopes;
+	atomic_uchar on[TRACE_EVENT_COUNT];	/* relaxed: a switch is seen soon, not at once */
+	atomic_bool scopes;
 };
 
 static inline bool trace_on(const struct trace *t, enum trace_event_id id)
 {
 	const struct trace_public *p = (const struct trace_public *)t;
 
-	return unlikely(p->mask[id / 64] >> (id % 64) & 1);
+	return unlikely(atomic_load_explicit(&p->on[id], memory_order_relaxed));
 }
 
 static inline bool trace_scopes_on(const struct trace *t)
 {
-	return unlikely(((const struct trace_public *)t)->scopes);
+	const struct trace_public *p = (const struct trace_public *)t;
+
+	return unlikely(atomic_load_explicit(&p->scopes, memory_order_relaxed));
 }
 
 /* Kernel-style record functions: trace_emit_NAME(t, fields...), made from events.def (trace/emit.h). */
 #include "trace/emit.h"
 
-#ifdef EXTANT_NO_TRACE
-#define trace(owner, name, ...) ((void)0)
-#define TRACE_SCOPE(owner, name) ((void)0)
-#else
-#define trace(owner, name, ...) \
-	do { \
-		if (trace_on((owner)->trace, TRACE_ID_##name)) \
-			trace_emit_##name((owner)->trace, ##__VA_ARGS__); \
-	} while (0)
-
-void trace_scope_enter(struct trace *t, const char *name);
-void trace_scope_leave(struct trace *t, const char *name);
+/* `names`: of one box, or of several, each inside the one before: "do_last, lookup_open". Not copied. */
+void trace_scope_enter(struct trace *t, const char *names);
+void trace_scope_leave(struct trace *t, const char *names);
 
 struct trace_scope {
 	struct trace *t;		/* NULL: scopes were off at the start */
-	const char *name;
+	const char *names;
 };
 static inline void trace_scope_end(struct trace_scope *s)
 {
 	if (unlikely(s->t != NULL))
-		trace_scope_leave(s->t, s->name);
+		trace_scope_leave(s->t, s->names);
 }
+
+#ifdef EXTANT_NO_TRACE
+#define TRACE_COMPILED_IN 0
+#else
+#define TRACE_COMPILED_IN 1
+#endif
+
+#define trace(owner, name, ...) \
+	do { \
+		if (TRACE_COMPILED_IN && trace_on((owner)->trace, TRACE_ID_##name)) \
+			trace_emit_##name((owner)->trace, ##__VA_ARGS__); \
+	} while (0)
+
 #define TRACE_SCOPE_VAR2(line) trace_scope_##line
 #define TRACE_SCOPE_VAR(line) TRACE_SCOPE_VAR2(line)
-#define TRACE_SCOPE(owner, scope_name) \
+#define TRACE_SCOPE(owner, ...) \
 	cleanup_with(trace_scope_end) struct trace_scope TRACE_SCOPE_VAR(__LINE__) = \
-		{ trace_scopes_on((owner)->trace) ? (owner)->trace : NULL, #scope_name }; \
+		{ TRACE_COMPILED_IN && trace_scopes_on((owner)->trace) ? (owner)->trace : NULL, \
+		  #__VA_ARGS__ }; \
 	if (unlikely(TRACE_SCOPE_VAR(__LINE__).t != NULL)) \
-		trace_scope_enter(TRACE_SCOPE_VAR(__LINE__).t, #scope_name)
-#endif
+		trace_scope_enter(TRACE_SCOPE_VAR(__LINE__).t, TRACE_SCOPE_VAR(__LINE__).names)
 
 #endif
