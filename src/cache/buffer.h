@@ -19,6 +19,7 @@
 #define EXTANT_CACHE_BUFFER_H
 
 #include <stdatomic.h>
+#include "base/rbtree.h"
 #include "base/sync.h"
 #include "block/device.h"
 #include "cache/budget.h"
@@ -51,23 +52,27 @@ enum buffer_state {
 	BUFFER_ERROR = 1u << 3,
 	BUFFER_FORGOTTEN = 1u << 4,	/* out of the hash; goes with the last reference */
 	BUFFER_NEW = 1u << 5,		/* created, not read: its kind was given, not verified */
+	BUFFER_REFERENCED = 1u << 6,	/* used since the last look of the reclaimer */
+	BUFFER_QUEUED = 1u << 7,	/* in the tree of dirty buffers */
+	/* 1u << 31: BIT_WAITERS */
 };
 
 struct buffer {
 	uint64_t block;			/* constant */
 	uint8_t *data;			/* block_size bytes; constant while referenced */
 	_Atomic uint32_t state;
-	_Atomic int32_t refs;
+	_Atomic int32_t refs;		/* the cache has one while it is in the hash */
 	const struct buffer_kind *_Atomic kind;		/* NULL: not verified yet */
 	struct buffer_owner owner;	/* set with kind */
 	struct page *page;		/* whose bytes these are; NULL: its own */
 	struct buffer_cache *cache;
 	struct journal_head *_Atomic journal_head;	/* jbd2/; set and cleared under its lock */
 	struct mutex state_lock;	/* RANK_BUFFER_STATE: this buffer's place in the journal */
-	/* the rest is buffer.c's */
-	struct buffer *hash_next;
-	struct list lru;
-	struct list dirty;
+	/* the rest is buffer*.c's */
+	struct buffer *_Atomic hash_next;	/* published: written under the shard's lock */
+	struct list lru;		/* shard's lock */
+	struct rb_node dirty_node;	/* dirty_lock */
+	_Atomic int io_error;		/* of the last read, with BUFFER_ERROR */
 	struct epoch_node retire;
 };
 
@@ -77,15 +82,21 @@ struct buffer_cache_options {
 	struct block_device *device;
 	uint32_t block_size;
 	uint64_t block_count;		/* beyond it nothing is read: -EFSCORRUPTED */
-	void *user;			/* handed to verify and seal */
+	void *user;			/* handed to verify, seal and damaged */
+	/*
+	 * Damage that no verifier sees: a block beyond the device, or claimed as two things. NULL:
+	 * nobody is told, the caller gets -EFSCORRUPTED all the same.
+	 */
+	void (*damaged)(void *user, uint64_t block, const char *why);
 };
 
+/* The arena, the budget and the device outlive the cache; the arena outlives the scheduler too. */
 must_check int buffer_cache_create(const struct buffer_cache_options *opt, struct buffer_cache **out);
-/* Nothing is dirty any more and nobody holds a reference. */
+/* Nothing is dirty any more and nobody holds a reference. NULL: nothing. */
 void buffer_cache_destroy(struct buffer_cache *c);
 uint32_t buffer_cache_block_size(const struct buffer_cache *c);
 struct block_device *buffer_cache_device(const struct buffer_cache *c);
-/* A filesystem that shrinks or grows; and the block size can be set once, before any buffer exists. */
+/* A file system that shrinks or grows; a new block size only while nobody holds a buffer (what is clean goes). */
 void buffer_cache_set_geometry(struct buffer_cache *c, uint32_t block_size, uint64_t block_count);
 
 /*
@@ -96,20 +107,40 @@ must_check int buffer_get(struct buffer_cache *c, uint64_t block, struct buffer 
 /* The same, only if it is in memory; NULL else. */
 struct buffer *buffer_find(struct buffer_cache *c, uint64_t block);
 /*
- * The buffer, read and verified as `kind`. May wait for I/O. -EIO, -ENOMEM, or what verify said; then
- * there is no reference, and the next attempt reads again.
+ * The buffer, read and verified as `kind` of `owner`. May wait for I/O: two tasks that want the same
+ * block read it once, and both get the error. -EIO, -ENOMEM, or what verify said; then there is no
+ * reference, and the next attempt reads again.
+ *
+ * `owner` NULL is { 0, 0 }. A block that several inodes share must be asked for with one owner by all.
+ * A block verified as something else, or for another owner, is verified again; if it is under the
+ * journal, DIRTY or NEW, or its bytes are a page's, it is claimed twice: -EFSCORRUPTED.
+ * `kind` NULL: just the bytes, whatever they are; nothing is verified or noted.
  */
 must_check int buffer_read(struct buffer_cache *c, uint64_t block, const struct buffer_kind *kind,
 			   const struct buffer_owner *owner, struct buffer **out);
-/* Begins to read blocks that will be wanted soon; a hint. */
+/*
+ * Reads blocks that will be wanted soon, those that are not in memory, with one transfer a run; they
+ * are verified when they are asked for. A hint: it reports nothing and does less when memory is short.
+ */
 void buffer_readahead(struct buffer_cache *c, uint64_t block, uint32_t count);
 /*
- * The buffer of a block just allocated: nothing is read, its bytes are zeroed, it is UPTODATE and of
- * that kind. The caller has (or takes) create access of its handle.
+ * The buffer of a block just allocated: nothing is read, its bytes are zeroed, it is UPTODATE, NEW and
+ * of that kind. What memory held of the block before is forgotten; holders of it keep harmless bytes.
+ * The caller has (or takes) create access of its handle. -ENOMEM; -EFSCORRUPTED when the block is under
+ * the journal, dirty or a page's: it was not free.
  */
 must_check int buffer_create(struct buffer_cache *c, uint64_t block, const struct buffer_kind *kind,
 			     const struct buffer_owner *owner, struct buffer **out);
-/* A buffer whose bytes lie in a page at `offset`: journaled data. It is UPTODATE when the page is. */
+/*
+ * The holder made something else of the block, in its handle (a leaf became an index), or filled it in
+ * memory: it is UPTODATE and of that kind now.
+ */
+void buffer_set_kind(struct buffer *b, const struct buffer_kind *kind, const struct buffer_owner *owner);
+/*
+ * A buffer whose bytes lie in a page, at `data`: journaled data. It has no kind, holds the page, and is
+ * UPTODATE when the page or its block there is. It leaves the hash with its last holder. With the page
+ * lock. -ENOMEM, or -EFSCORRUPTED as buffer_create.
+ */
 must_check int buffer_attach_page(struct buffer_cache *c, uint64_t block, struct page *page, uint8_t *data,
 				  struct buffer **out);
 
@@ -126,14 +157,41 @@ static inline void buffer_put_scope(struct buffer **b)
 }
 #define autobuffer cleanup_with(buffer_put_scope) struct buffer *
 
-/* The block was freed: whatever memory holds of it is dropped now (the journal's part first: jbd2_journal_forget). */
+/*
+ * The block was freed: whatever memory holds of it is dropped now (the journal's part first:
+ * jbd2_journal_forget). It is not in the hash any more, nor dirty, and no I/O to it is under way when
+ * this returns; so it may wait for I/O.
+ */
 void buffer_forget(struct buffer_cache *c, uint64_t block);
 
-/* Without a journal: to be written in place by buffer_write_dirty. */
+/*
+ * Without a journal: to be written in place by buffer_write_dirty. A dirty buffer is held by that. No
+ * effect on a forgotten one.
+ */
 void buffer_mark_dirty(struct buffer *b);
-/* Writes one buffer in place now, sealed. `flags`: BLOCK_FUA and so on. */
+/* Not to be written by that any more (the journal takes it over). False: it was not dirty. */
+bool buffer_clear_dirty(struct buffer *b);
+/* A transfer of it that is under way has ended. Who sets journal_head waits so for one in place. */
+void buffer_wait_io(struct buffer *b);
+/*
+ * Writes one buffer in place now, sealed. `flags`: BLOCK_FUA and so on. It obeys: also when the buffer
+ * is the journal's, or forgotten. On error it is ERROR, and DIRTY if it was.
+ */
 must_check int buffer_write_sync(struct buffer *b, unsigned flags);
-/* Writes all dirty buffers in place, sorted and merged into vectored writes; no flush. First error. */
+/*
+ * Writes all dirty buffers that are not the journal's in place, sealed, in ascending order and merged
+ * into vectored writes; no flush. First error; what failed is dirty again. Those dirtied meanwhile may
+ * be left.
+ */
 must_check int buffer_write_dirty(struct buffer_cache *c);
+
+struct buffer_cache_stats {
+	uint64_t count;			/* buffers in the hash */
+	uint64_t dirty;
+	uint64_t reads, read_blocks;	/* transfers from the device, and blocks in them */
+	uint64_t writes, write_blocks;
+	uint64_t reclaimed;		/* dropped by the shrinker */
+};
+void buffer_cache_get_stats(struct buffer_cache *c, struct buffer_cache_stats *out);
 
 #endif

@@ -72,7 +72,7 @@ struct mapping {
 	struct mutex lock;		/* RANK_PAGE_TREE */
 	struct page_cache *cache;	/* constant */
 	void *host;			/* the inode; constant */
-	struct radix_tree pages GUARDED_BY(lock);	/* read inside an epoch */
+	struct radix pages GUARDED_BY(lock);	/* read inside an epoch */
 	_Atomic uint64_t page_count, dirty_count, writeback_count;
 	_Atomic int error;		/* of a failed write-back, until reported */
 	_Atomic uint32_t error_seq;	/* counts them, so that each open file is told once */
