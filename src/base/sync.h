@@ -11,9 +11,16 @@
  * its name, its trace ring, the ranks of the locks it holds and its open handle: nothing else is
  * kept per thread.
  *
- * Rules: lock ranks only rise (asserted in debug builds; equal ranks only through mutex_lock_equal).
- * Sleeping happens in wait_event() and in locks, nowhere else. In inline and seeded mode a deadlock
- * (nobody can run, no deadline is near) is found and reported with what each task waits for.
+ * Rules
+ *
+ * - Lock ranks only rise (asserted in debug builds; equal ranks only through the _equal calls).
+ * - Sleeping happens in wait_event(), task_sleep() and in locks, nowhere else; never inside an epoch.
+ * - In inline and seeded mode one thread at a time is inside a scheduler (asserted). A deadlock
+ *   (nobody can run, no deadline is near) is found and reported with what each task waits for.
+ * - A failed assertion poisons the scheduler, if the program has a handler for it: see task_guard().
+ *
+ * Code outside of any task (set-up before there is a scheduler, a device used alone) may take locks
+ * and lets threads exclude each other; it has no ranks, cannot sleep on a waitq and enters no epoch.
  */
 #ifndef EXTANT_BASE_SYNC_H
 #define EXTANT_BASE_SYNC_H
@@ -89,11 +96,17 @@ struct sched_options {
 
 /* 0, or -ENOMEM. */
 must_check int sched_create(struct arena *a, const struct sched_options *opt, struct sched **out);
-/* All spawned tasks have ended and been joined. */
+/*
+ * All callers have left, all spawned tasks have ended and been joined; what is retired is freed. Of a
+ * poisoned scheduler the tasks that are left end here, and what is retired is not freed: it goes with
+ * the arena. NULL: nothing.
+ */
 void sched_destroy(struct sched *s);
 enum sched_mode sched_mode(const struct sched *s);
 struct clock *sched_clock(const struct sched *s);
 struct arena *sched_arena(const struct sched *s);
+/* An assertion has failed in one of its tasks. */
+bool sched_poisoned(const struct sched *s);
 
 /* ---- tasks */
 
@@ -105,14 +118,12 @@ struct arena *sched_arena(const struct sched *s);
 struct task {
 	char name[TASK_NAME_MAX];	/* Linux's names: "jbd2/image-8", "flush-7:0", the program's own */
 	struct sched *sched;
-	uint32_t id;			/* the "pid" of traces; dense, from 1 */
-	bool daemon;			/* spawned for a mount's background work */
-	struct trace_ring *ring;	/* trace/: records of this task; NULL: none yet */
-	void *handle;			/* jbd2/: the open handle, or NULL */
+	uint32_t id;			/* the "pid" of traces; dense, from 1, used again by a later task */
 	uint32_t flags;			/* TASK_* */
-	uint64_t epoch;			/* 0: outside; see epoch_enter */
-	/* the rest belongs to base/sync.c */
-	struct task_private *priv;
+	bool daemon;			/* spawned for a mount's background work */
+	struct trace_ring *ring;	/* trace/: records of this task and, later, of the next one with this id */
+	void *handle;			/* jbd2/: the open handle, or NULL */
+	/* base/sync_internal.h has the rest */
 };
 #define TASK_WRITEBACK	1u	/* frees memory: may use what is set aside, is never throttled */
 #define TASK_UNPRIVILEGED 2u	/* acts for a user without the right to reserved blocks */
@@ -127,11 +138,36 @@ void task_join(struct task *t);
 
 /*
  * A caller becomes a task until task_leave(). Cheap: no lock, no allocation but at the first call of
- * a thread. Calls nest over different schedulers (and are no-ops inside a task of the same one).
- * Returns NULL only when memory is out at that first call.
+ * a thread. Calls nest over different schedulers (and are no-ops inside a task of the same one): leave
+ * in the opposite order. Returns NULL only when memory is out at that first call.
  */
 must_check struct task *task_enter(struct sched *s, const char *name);
 void task_leave(struct task *t);
+
+/*
+ * An assertion that fails in a task calls log->assertion_failed and poisons the scheduler. Then this
+ * task, and each other one as soon as it waits, is unwound to its recovery point; the locks they hold
+ * stay held. A spawned task ends. A caller comes back to the task_guard() behind its task_enter():
+ *
+ *	t = task_enter(s, name);
+ *	if (task_guard(t)) {			the first time: already poisoned? later: unwound to here
+ *		task_leave(t);
+ *		return -EIO;
+ *	}
+ *
+ * The guard holds until the task_leave() of the task_enter() before it, in the function that calls
+ * task_leave(). Locals changed behind it are undefined when it comes back. A guard inside the same
+ * task's guard does nothing: both frames go at once. A task without one stops the process.
+ *
+ * A poisoned mount is dropped whole: sched_destroy(), close the device, arena_destroy().
+ */
+#define task_guard(t) ({ \
+	jmp_buf *guard_point_ = task_guard_arm(t); \
+	(bool)(sched_poisoned((t)->sched) || (guard_point_ && _setjmp(*guard_point_) != 0)); })
+/* NULL: this task has its recovery point further out. */
+jmp_buf *task_guard_arm(struct task *t);
+/* Enter, guard, fn(arg), leave. What fn returned, -EIO when poisoned, -ENOMEM. */
+must_check int task_call(struct sched *s, const char *name, int (*fn)(void *arg), void *arg);
 
 /* Sleeps; with a virtual clock, the time passes at once when nobody else can run before. */
 void task_sleep(int64_t ns);
@@ -144,18 +180,29 @@ void sched_step(void);
 
 /* ---- locks */
 
-struct lock_waiters {
-	struct list tasks;
-};
+const char *lock_rank_name(enum lock_rank rank);
+
+/*
+ * What is held like a lock but is none (an open handle, the lock bit of a page) has its place in the
+ * order too: `what` takes rank `rank` until it is released, in debug builds.
+ */
+#ifdef EXTANT_SLOW_ASSERTS
+void lock_rank_hold(enum lock_rank rank, const void *what);
+void lock_rank_hold_equal(enum lock_rank rank, const void *what);
+void lock_rank_release(const void *what);
+/* Nothing of this rank or a later one is held: the current task may take `rank`. */
+void lock_rank_assert_below(enum lock_rank rank);
+#else
+static inline void lock_rank_hold(enum lock_rank rank, const void *what) { (void)rank; (void)what; }
+static inline void lock_rank_hold_equal(enum lock_rank rank, const void *what) { (void)rank; (void)what; }
+static inline void lock_rank_release(const void *what) { (void)what; }
+static inline void lock_rank_assert_below(enum lock_rank rank) { (void)rank; }
+#endif
 
 struct CAPABILITY("mutex") mutex {
-	union {
-		pthread_mutex_t thread;
-		struct {
-			struct task *owner;
-			struct list waiters;
-		} coro;
-	};
+	pthread_mutex_t thread;		/* threaded, and outside of any task */
+	struct task *_Atomic owner;	/* in coroutine modes this is the lock */
+	struct list waiters;		/* coroutine modes, first come first */
 	uint16_t rank;
 };
 
@@ -164,8 +211,10 @@ void mutex_fini(struct mutex *m);
 void mutex_lock(struct mutex *m) ACQUIRE(m);
 /* A second lock of the rank already held; the caller has an order of its own among them. */
 void mutex_lock_equal(struct mutex *m) ACQUIRE(m);
+/* Any rank will do: who does not wait makes no deadlock. */
 bool mutex_trylock(struct mutex *m) TRY_ACQUIRE(true, m);
 void mutex_unlock(struct mutex *m) RELEASE(m);
+/* By the current task. */
 void mutex_assert_held(const struct mutex *m);
 
 static inline void mutex_unlock_scope(struct mutex **m)
@@ -182,14 +231,11 @@ static inline void mutex_unlock_scope(struct mutex **m)
 
 /* Readers together or one writer alone; a waiting writer goes before later readers. */
 struct CAPABILITY("rwlock") rwlock {
-	union {
-		pthread_rwlock_t thread;
-		struct {
-			int holders;		/* -1: a writer */
-			struct list waiters;
-		} coro;
-	};
+	pthread_rwlock_t thread;	/* threaded, and outside of any task */
+	struct task *_Atomic writer;
+	int holders;			/* coroutine modes: readers inside; -1: a writer */
 	uint16_t rank;
+	struct list waiters;		/* coroutine modes, first come first */
 };
 
 void rwlock_init(struct rwlock *l, enum lock_rank rank);
@@ -201,6 +247,8 @@ bool rwlock_tryread(struct rwlock *l);
 bool rwlock_trywrite(struct rwlock *l) TRY_ACQUIRE(true, l);
 void rwlock_unread(struct rwlock *l);
 void rwlock_unwrite(struct rwlock *l) RELEASE(l);
+/* By the current task, for writing. */
+void rwlock_assert_written(const struct rwlock *l);
 
 static inline void rwlock_unread_scope(struct rwlock **l)
 {
@@ -219,19 +267,24 @@ static inline void rwlock_unwrite_scope(struct rwlock **l)
 
 /* ---- waiting */
 
-/* A place to wait for a condition that a mutex protects. */
+/*
+ * A place to wait for a condition that a mutex protects. Who changes the condition wakes, holding the
+ * mutex or after it has let go of it.
+ */
 struct waitq {
-	union {
-		pthread_cond_t thread;
-		struct list coro;
-	};
+	pthread_mutex_t lock;		/* of the list */
+	struct list sleepers;		/* first come first */
+	_Atomic uint32_t count;
 };
 
 void waitq_init(struct waitq *q);
 void waitq_fini(struct waitq *q);
 void waitq_wake_all(struct waitq *q);
 void waitq_wake_one(struct waitq *q);
-/* One sleep: gives up `m`, sleeps until woken or `deadline` (monotonic ns), takes `m` again. False: the time came. */
+/*
+ * One sleep: gives up `m`, sleeps until woken or `deadline` (monotonic ns), takes `m` again. False: the
+ * time came. Nothing of a higher rank than `m` is held. `what` says what for, should nobody wake.
+ */
 bool waitq_sleep(struct waitq *q, struct mutex *m, int64_t deadline, const char *what);
 
 /* Waits, holding `m`, until `condition` holds. */
@@ -249,11 +302,13 @@ bool waitq_sleep(struct waitq *q, struct mutex *m, int64_t deadline, const char 
 
 /* ---- epochs: what is published may be read without a lock inside one; what is taken out is freed after all have left */
 
+/* Nests. Costs a store and a fence; who is inside may take locks but does not sleep. */
 void epoch_enter(void);
 void epoch_leave(void);
 /*
- * Runs `fn(arg)` once every task that is inside an epoch now has left it; at the latest in
- * sched_destroy(). `node` lies in the thing to be freed. May be called holding any lock below RANK_ARENA.
+ * Runs `fn(node)` once every task that is inside an epoch now has left it; at the latest in
+ * sched_destroy(). `node` lies in the thing to be freed, which nobody can reach any more. May be called
+ * holding any lock below RANK_ARENA; so `fn` frees memory and takes no other lock.
  */
 struct epoch_node {
 	struct epoch_node *next;
@@ -261,6 +316,8 @@ struct epoch_node {
 	uint64_t epoch;
 };
 void epoch_retire(struct epoch_node *node, void (*fn)(struct epoch_node *node));
+/* Frees what can be freed now; else that happens once every so many retirements. */
+void epoch_reclaim(void);
 
 static inline void epoch_leave_scope(const int *unused)
 {
@@ -270,11 +327,12 @@ static inline void epoch_leave_scope(const int *unused)
 #define guard_epoch() \
 	cleanup_with(epoch_leave_scope) const int GUARD_NAME(__LINE__) = (epoch_enter(), 0)
 
-/* ---- counters of waiting, for tests: locks that had to wait, wait_event sleeps, switches */
+/* ---- counters of waiting, for tests: locks that had to wait, wait_event and task_sleep, switches of coroutines */
 struct sched_stats {
 	uint64_t lock_waits;
 	uint64_t sleeps;
 	uint64_t switches;
+	uint64_t switch_hash;		/* of the ids of all tasks switched to, in order: equal runs have equal ones */
 };
 void sched_get_stats(const struct sched *s, struct sched_stats *out);
 
