@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A node covers the numbers that agree above its shift + 6 bits; its place i is for those with i in
- * the 6 bits above its shift. At shift 0 the places hold entries, above that nodes. Two marks are
- * kept for each place: PRESENT, that something is there, and TAGGED, that it or something below it
- * is tagged.
+ * the 6 bits above its shift. At shift 0 the places hold entries, above that nodes. Marks are kept
+ * for each place: PRESENT, that something is there, and one a tag, that it or something below it has
+ * the tag.
  *
  *	root -> [shift 6: 0 . . 3 ...]      numbers 0 and 200 (3 * 64 + 8)
  *	              |         \
@@ -29,7 +29,7 @@
 #define PLACE_COUNT 64u
 #define SHIFT_MAX   60u
 
-enum mark { PRESENT, TAGGED, MARK_COUNT };
+enum mark { PRESENT, TAGGED, MARK_COUNT = TAGGED + RADIX_TAGS };	/* TAGGED + tag */
 
 struct radix_node {
 	struct epoch_node retired;
@@ -68,14 +68,14 @@ static void set_root(struct radix *r, void *root)
 	atomic_store_explicit(&r->root, root, memory_order_release);
 }
 
-static bool root_is_tagged(const struct radix *r)
+static bool root_is_tagged(const struct radix *r, enum radix_tag tag)
 {
-	return atomic_load_explicit(&r->root_tagged, memory_order_relaxed);
+	return atomic_load_explicit(&r->root_tagged[tag], memory_order_relaxed);
 }
 
-static void tag_root(struct radix *r, bool tagged)
+static void tag_root(struct radix *r, enum radix_tag tag, bool tagged)
 {
-	atomic_store_explicit(&r->root_tagged, tagged, memory_order_relaxed);
+	atomic_store_explicit(&r->root_tagged[tag], tagged, memory_order_relaxed);
 }
 
 static void *get_place(const struct radix_node *node, uint32_t place)
@@ -186,24 +186,24 @@ bool radix_empty(const struct radix *r)
 	return !get_root(r);
 }
 
-bool radix_tagged(const struct radix *r, uint64_t key)
+bool radix_tagged(const struct radix *r, uint64_t key, enum radix_tag tag)
 {
 	void *root = get_root(r);
 	struct radix_node *leaf;
 
 	if (!is_node(root))
-		return key == 0 && root_is_tagged(r);
+		return key == 0 && root_is_tagged(r, tag);
 	leaf = leaf_below(root, key);
-	return leaf && has_mark(leaf, TAGGED, place_of(key, 0));
+	return leaf && has_mark(leaf, TAGGED + tag, place_of(key, 0));
 }
 
-bool radix_any_tagged(const struct radix *r)
+bool radix_any_tagged(const struct radix *r, enum radix_tag tag)
 {
 	void *root = get_root(r);
 
 	if (!is_node(root))
-		return root_is_tagged(r);
-	return get_marks(node_of(root), TAGGED) != 0;
+		return root_is_tagged(r, tag);
+	return get_marks(node_of(root), TAGGED + tag) != 0;
 }
 
 /* Moves the number to the first one past the 2^shift numbers that it lies among; false past the last of all. */
@@ -242,6 +242,11 @@ static void *follow_marks(struct radix_node *node, uint64_t *key, enum mark mark
 	}
 }
 
+static bool root_is_marked(const struct radix *r, enum mark mark)
+{
+	return mark == PRESENT || root_is_tagged(r, mark - TAGGED);
+}
+
 static void *next_marked(const struct radix *r, uint64_t *key, enum mark mark)
 {
 	uint64_t at = *key;
@@ -252,7 +257,7 @@ static void *next_marked(const struct radix *r, uint64_t *key, enum mark mark)
 		void *root = get_root(r);
 
 		if (!is_node(root)) {
-			entry = at == 0 && (mark == PRESENT || root_is_tagged(r)) ? root : NULL;
+			entry = at == 0 && root_is_marked(r, mark) ? root : NULL;
 			break;
 		}
 		if (!covers(node_of(root)->shift, at))
@@ -270,9 +275,9 @@ void *radix_next(const struct radix *r, uint64_t *key)
 	return next_marked(r, key, PRESENT);
 }
 
-void *radix_next_tagged(const struct radix *r, uint64_t *key)
+void *radix_next_tagged(const struct radix *r, uint64_t *key, enum radix_tag tag)
 {
-	return next_marked(r, key, TAGGED);
+	return next_marked(r, key, TAGGED + tag);
 }
 
 /* ---- changing */
@@ -283,7 +288,8 @@ void radix_init(struct radix *r, struct arena *a,
 	r->arena = a;
 	r->retire = retire;
 	atomic_init(&r->root, NULL);
-	atomic_init(&r->root_tagged, false);
+	for (enum radix_tag tag = 0; tag < RADIX_TAGS; tag++)
+		atomic_init(&r->root_tagged[tag], false);
 }
 
 static void free_below(struct radix_node *node)
@@ -335,7 +341,8 @@ static void lower_root(struct radix *r)
 			((struct radix_node *)first)->parent = NULL;
 			root = root_of(first);
 		} else {
-			tag_root(r, has_mark(node, TAGGED, 0));
+			for (enum radix_tag tag = 0; tag < RADIX_TAGS; tag++)
+				tag_root(r, tag, has_mark(node, TAGGED + tag, 0));
 			root = first;
 		}
 		set_root(r, root);
@@ -364,8 +371,10 @@ static int make_root_node(struct radix *r, uint64_t key)
 	if (lone) {
 		set_place(node, 0, lone);
 		set_mark(node, PRESENT, 0);
-		if (root_is_tagged(r))
-			set_mark(node, TAGGED, 0);
+		for (enum radix_tag tag = 0; tag < RADIX_TAGS; tag++) {
+			if (root_is_tagged(r, tag))
+				set_mark(node, TAGGED + tag, 0);
+		}
 	}
 	set_root(r, root_of(node));
 	return 0;
@@ -380,8 +389,10 @@ static int raise_root(struct radix *r, uint64_t key)
 
 		if (!node)
 			return -ENOMEM;
-		if (get_marks(old, TAGGED))
-			set_mark(node, TAGGED, 0);
+		for (enum radix_tag tag = 0; tag < RADIX_TAGS; tag++) {
+			if (get_marks(old, TAGGED + tag))
+				set_mark(node, TAGGED + tag, 0);
+		}
 		attach(node, 0, old);
 		set_root(r, root_of(node));
 		old = node;
@@ -430,13 +441,19 @@ static int insert_below_root(struct radix *r, uint64_t key, void *entry)
 	return err;
 }
 
+static void clear_all_tags(struct radix *r, uint64_t key)
+{
+	for (enum radix_tag tag = 0; tag < RADIX_TAGS; tag++)
+		radix_clear_tag(r, key, tag);
+}
+
 int radix_insert(struct radix *r, uint64_t key, void *entry)
 {
 	void *root = get_root(r);
 
 	ensure(entry && !is_node(entry));
 	if (!root && key == 0) {
-		tag_root(r, false);
+		clear_all_tags(r, 0);
 		set_root(r, entry);
 		return 0;
 	}
@@ -467,7 +484,7 @@ void *radix_remove(struct radix *r, uint64_t key)
 
 	if (!entry)
 		return NULL;
-	radix_clear_tag(r, key);
+	clear_all_tags(r, key);
 	if (!leaf) {
 		set_root(r, NULL);
 		return entry;
@@ -479,31 +496,31 @@ void *radix_remove(struct radix *r, uint64_t key)
 	return entry;
 }
 
-void radix_set_tag(struct radix *r, uint64_t key)
+void radix_set_tag(struct radix *r, uint64_t key, enum radix_tag tag)
 {
 	struct radix_node *node = leaf_below(get_root(r), key);
 	uint32_t place = place_of(key, 0);
 
 	ensure(radix_lookup(r, key));
 	if (!node)
-		tag_root(r, true);
-	while (node && !has_mark(node, TAGGED, place)) {
-		set_mark(node, TAGGED, place);
+		tag_root(r, tag, true);
+	while (node && !has_mark(node, TAGGED + tag, place)) {
+		set_mark(node, TAGGED + tag, place);
 		place = node->place_in_parent;
 		node = node->parent;
 	}
 }
 
-void radix_clear_tag(struct radix *r, uint64_t key)
+void radix_clear_tag(struct radix *r, uint64_t key, enum radix_tag tag)
 {
 	struct radix_node *node = leaf_below(get_root(r), key);
 	uint32_t place = place_of(key, 0);
 
 	if (!node && key == 0)
-		tag_root(r, false);
-	while (node && has_mark(node, TAGGED, place)) {
-		clear_mark(node, TAGGED, place);
-		if (get_marks(node, TAGGED))
+		tag_root(r, tag, false);
+	while (node && has_mark(node, TAGGED + tag, place)) {
+		clear_mark(node, TAGGED + tag, place);
+		if (get_marks(node, TAGGED + tag))
 			break;
 		place = node->place_in_parent;
 		node = node->parent;

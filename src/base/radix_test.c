@@ -20,7 +20,7 @@ enum { KEYS = 256 };
 
 struct model {
 	uint64_t keys[KEYS];		/* ascending */
-	bool present[KEYS], tagged[KEYS];
+	bool present[KEYS], tagged[RADIX_TAGS][KEYS];
 	long entries[KEYS];
 };
 
@@ -39,11 +39,12 @@ static void model_init(struct model *m, bool spread)
 	}
 }
 
-static void check_next(const struct radix *r, const struct model *m, int from, bool tagged)
+/* `tag` RADIX_TAGS: of all entries. */
+static void check_next(const struct radix *r, const struct model *m, int from, enum radix_tag tag)
 {
-	const bool *wanted = tagged ? m->tagged : m->present;
+	const bool *wanted = tag < RADIX_TAGS ? m->tagged[tag] : m->present;
 	uint64_t key = m->keys[from], before = key;
-	void *entry = tagged ? radix_next_tagged(r, &key) : radix_next(r, &key);
+	void *entry = tag < RADIX_TAGS ? radix_next_tagged(r, &key, tag) : radix_next(r, &key);
 
 	while (from < KEYS && !wanted[from])
 		from++;
@@ -56,33 +57,53 @@ static void check_next(const struct radix *r, const struct model *m, int from, b
 	}
 }
 
+static void check_tag(const struct radix *r, const struct model *m, enum radix_tag tag)
+{
+	int seen = 0, count = 0;
+	uint64_t key;
+	void *entry;
+
+	for (int i = 0; i < KEYS; i++) {
+		assert_int_equal(radix_tagged(r, m->keys[i], tag), m->tagged[tag][i]);
+		check_next(r, m, i, tag);
+		count += m->tagged[tag][i];
+	}
+	radix_for_each_tagged(entry, key, r, tag)
+		seen++;
+	assert_int_equal(seen, count);
+	assert_int_equal(radix_any_tagged(r, tag), count != 0);
+}
+
 static void check_all(const struct radix *r, const struct model *m)
 {
-	int seen = 0, seen_tagged = 0, count = 0, count_tagged = 0;
+	int seen = 0, count = 0;
 	uint64_t key;
 	void *entry;
 
 	for (int i = 0; i < KEYS; i++) {
 		assert_ptr_equal(radix_lookup(r, m->keys[i]), m->present[i] ? &m->entries[i] : NULL);
-		assert_int_equal(radix_tagged(r, m->keys[i]), m->tagged[i]);
-		check_next(r, m, i, false);
-		check_next(r, m, i, true);
+		check_next(r, m, i, RADIX_TAGS);
 		count += m->present[i];
-		count_tagged += m->tagged[i];
 	}
 	radix_for_each(entry, key, r)
 		seen++;
-	radix_for_each_tagged(entry, key, r)
-		seen_tagged++;
 	assert_int_equal(seen, count);
-	assert_int_equal(seen_tagged, count_tagged);
 	assert_int_equal(radix_empty(r), count == 0);
-	assert_int_equal(radix_any_tagged(r), count_tagged != 0);
+	for (enum radix_tag tag = 0; tag < RADIX_TAGS; tag++)
+		check_tag(r, m, tag);
+}
+
+static void forget(struct model *m, uint32_t i)
+{
+	m->present[i] = false;
+	for (enum radix_tag tag = 0; tag < RADIX_TAGS; tag++)
+		m->tagged[tag][i] = false;
 }
 
 static void change(struct radix *r, struct model *m, struct random *rnd)
 {
 	uint32_t i = random_below(rnd, KEYS);
+	enum radix_tag tag = random_below(rnd, RADIX_TAGS);
 	uint64_t key = m->keys[i];
 
 	switch (random_below(rnd, 5)) {
@@ -93,16 +114,16 @@ static void change(struct radix *r, struct model *m, struct random *rnd)
 		break;
 	case 2:
 		assert_ptr_equal(radix_remove(r, key), m->present[i] ? &m->entries[i] : NULL);
-		m->present[i] = m->tagged[i] = false;
+		forget(m, i);
 		break;
 	case 3:
 		if (m->present[i])
-			radix_set_tag(r, key);
-		m->tagged[i] = m->present[i];
+			radix_set_tag(r, key, tag);
+		m->tagged[tag][i] = m->present[i];
 		break;
 	default:
-		radix_clear_tag(r, key);
-		m->tagged[i] = false;
+		radix_clear_tag(r, key, tag);
+		m->tagged[tag][i] = false;
 	}
 }
 
@@ -110,7 +131,7 @@ static void empty_out(struct radix *r, struct model *m)
 {
 	for (int i = 0; i < KEYS; i++) {
 		radix_remove(r, m->keys[i]);
-		m->present[i] = m->tagged[i] = false;
+		forget(m, (uint32_t)i);
 		if (i % 16 == 0)
 			check_all(r, m);
 	}
@@ -160,21 +181,22 @@ static void a_lone_entry_at_zero_needs_no_node(void **state)
 
 	radix_init(&r, a, NULL);
 	assert_int_equal(radix_insert(&r, 0, &one), 0);
-	radix_set_tag(&r, 0);
+	radix_set_tag(&r, 0, RADIX_TAG_1);
 	assert_int_equal(arena_bytes(a), 0);
 	assert_int_equal(radix_insert(&r, 7, &two), 0);
 	assert_true(arena_bytes(a) > 0);
-	assert_true(radix_tagged(&r, 0));
-	assert_false(radix_tagged(&r, 7));
+	assert_true(radix_tagged(&r, 0, RADIX_TAG_1));
+	assert_false(radix_tagged(&r, 7, RADIX_TAG_1));
 	radix_replace(&r, 7, &one);
 	assert_ptr_equal(radix_remove(&r, 7), &one);
 	assert_int_equal(arena_bytes(a), 0);
-	assert_true(radix_tagged(&r, 0));
+	assert_true(radix_tagged(&r, 0, RADIX_TAG_1));
 	radix_replace(&r, 0, &two);
-	assert_true(radix_tagged(&r, 0));
+	assert_true(radix_tagged(&r, 0, RADIX_TAG_1));
 	assert_ptr_equal(radix_remove(&r, 0), &two);
 	assert_int_equal(radix_insert(&r, 0, &one), 0);
-	assert_false(radix_any_tagged(&r));
+	assert_false(radix_any_tagged(&r, RADIX_TAG_0));
+	assert_false(radix_any_tagged(&r, RADIX_TAG_1));
 	radix_fini(&r);
 	arena_destroy(a);
 }
