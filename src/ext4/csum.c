@@ -91,7 +91,7 @@ static uint16_t desc_csum(const struct ext4_geometry *geo, ext4_group_t group, c
 	return geo->metadata_csum ? desc_crc32c(geo, group, desc) : desc_crc16(geo, group, desc);
 }
 
-bool ext4_group_desc_csum_ok(const struct ext4_geometry *geo, ext4_group_t group,
+bool ext4_descriptor_csum_ok(const struct ext4_geometry *geo, ext4_group_t group,
 			     const struct ext4_group_desc *desc)
 {
 	if (!geo->metadata_csum && !geo->gdt_csum)
@@ -99,7 +99,7 @@ bool ext4_group_desc_csum_ok(const struct ext4_geometry *geo, ext4_group_t group
 	return le16_get(desc->bg_checksum) == desc_csum(geo, group, desc);
 }
 
-void ext4_group_desc_csum_set(const struct ext4_geometry *geo, ext4_group_t group,
+void ext4_descriptor_csum_set(const struct ext4_geometry *geo, ext4_group_t group,
 			      struct ext4_group_desc *desc)
 {
 	if (geo->metadata_csum || geo->gdt_csum)
@@ -108,69 +108,36 @@ void ext4_group_desc_csum_set(const struct ext4_geometry *geo, ext4_group_t grou
 
 /* ---- bitmaps */
 
-static bool has_high_half(const struct ext4_geometry *geo)
-{
-	return geo->desc_size >= EXT4_MIN_DESC_SIZE_64BIT;
-}
-
-static uint32_t block_bitmap_csum(const struct ext4_geometry *geo, const uint8_t *bitmap)
+uint32_t ext4_block_bitmap_csum(const struct ext4_geometry *geo, const uint8_t *bitmap)
 {
 	return crc32c(geo->csum_seed, bitmap, geo->blocks_per_group / geo->cluster_ratio / 8);
 }
 
-static uint32_t inode_bitmap_csum(const struct ext4_geometry *geo, const uint8_t *bitmap)
+uint32_t ext4_inode_bitmap_csum(const struct ext4_geometry *geo, const uint8_t *bitmap)
 {
 	return crc32c(geo->csum_seed, bitmap, geo->inodes_per_group / 8);
+}
+
+static bool halves_are(const struct ext4_geometry *geo, le16 low, le16 high, uint32_t crc)
+{
+	return le16_get(low) == (uint16_t)crc &&
+	       (geo->desc_size < EXT4_MIN_DESC_SIZE_64BIT || le16_get(high) == crc >> 16);
 }
 
 bool ext4_block_bitmap_csum_ok(const struct ext4_geometry *geo, const struct ext4_group_desc *desc,
 			       const uint8_t *bitmap)
 {
-	uint32_t crc;
-
-	if (!geo->metadata_csum)
-		return true;
-	crc = block_bitmap_csum(geo, bitmap);
-	return le16_get(desc->bg_block_bitmap_csum_lo) == (uint16_t)crc &&
-	       (!has_high_half(geo) || le16_get(desc->bg_block_bitmap_csum_hi) == crc >> 16);
-}
-
-void ext4_block_bitmap_csum_put(const struct ext4_geometry *geo, struct ext4_group_desc *desc,
-				const uint8_t *bitmap)
-{
-	uint32_t crc;
-
-	if (!geo->metadata_csum)
-		return;
-	crc = block_bitmap_csum(geo, bitmap);
-	desc->bg_block_bitmap_csum_lo = le16_of((uint16_t)crc);
-	if (has_high_half(geo))
-		desc->bg_block_bitmap_csum_hi = le16_of((uint16_t)(crc >> 16));
+	return !geo->metadata_csum ||
+	       halves_are(geo, desc->bg_block_bitmap_csum_lo, desc->bg_block_bitmap_csum_hi,
+			  ext4_block_bitmap_csum(geo, bitmap));
 }
 
 bool ext4_inode_bitmap_csum_ok(const struct ext4_geometry *geo, const struct ext4_group_desc *desc,
 			       const uint8_t *bitmap)
 {
-	uint32_t crc;
-
-	if (!geo->metadata_csum)
-		return true;
-	crc = inode_bitmap_csum(geo, bitmap);
-	return le16_get(desc->bg_inode_bitmap_csum_lo) == (uint16_t)crc &&
-	       (!has_high_half(geo) || le16_get(desc->bg_inode_bitmap_csum_hi) == crc >> 16);
-}
-
-void ext4_inode_bitmap_csum_put(const struct ext4_geometry *geo, struct ext4_group_desc *desc,
-				const uint8_t *bitmap)
-{
-	uint32_t crc;
-
-	if (!geo->metadata_csum)
-		return;
-	crc = inode_bitmap_csum(geo, bitmap);
-	desc->bg_inode_bitmap_csum_lo = le16_of((uint16_t)crc);
-	if (has_high_half(geo))
-		desc->bg_inode_bitmap_csum_hi = le16_of((uint16_t)(crc >> 16));
+	return !geo->metadata_csum ||
+	       halves_are(geo, desc->bg_inode_bitmap_csum_lo, desc->bg_inode_bitmap_csum_hi,
+			  ext4_inode_bitmap_csum(geo, bitmap));
 }
 
 /* ---- inode */
@@ -181,7 +148,8 @@ static bool inode_has_high_half(const struct ext4_geometry *geo, const struct ex
 	return geo->inode_size > EXT4_GOOD_OLD_INODE_SIZE && le16_get(raw->i_extra_isize) >= 4;
 }
 
-static uint32_t inode_csum(const struct ext4_geometry *geo, uint32_t ino, const struct ext4_inode *raw)
+static uint32_t inode_csum(const struct ext4_geometry *geo, uint32_t ino,
+			   const struct ext4_inode *raw)
 {
 	const size_t low = offsetof(struct ext4_inode, l_i_checksum_lo);
 	const size_t high = offsetof(struct ext4_inode, i_checksum_hi);
@@ -249,7 +217,8 @@ void ext4_extent_block_csum_set(const struct ext4_geometry *geo, uint32_t seed, 
 	struct ext4_extent_tail *tail = extent_tail(geo, block);
 
 	if (geo->metadata_csum && tail)
-		tail->eb_checksum = le32_of(add_range(seed, block, 0, (size_t)((uint8_t *)tail - block)));
+		tail->eb_checksum =
+			le32_of(add_range(seed, block, 0, (size_t)((uint8_t *)tail - block)));
 }
 
 /* ---- directory block */
@@ -257,12 +226,14 @@ void ext4_extent_block_csum_set(const struct ext4_geometry *geo, uint32_t seed, 
 bool ext4_dir_block_csum_ok(const struct ext4_geometry *geo, uint32_t seed, const uint8_t *block)
 {
 	const size_t offset = geo->block_size - sizeof(struct ext4_dir_entry_tail);
-	const struct ext4_dir_entry_tail *tail = (const struct ext4_dir_entry_tail *)(block + offset);
+	const struct ext4_dir_entry_tail *tail =
+		(const struct ext4_dir_entry_tail *)(block + offset);
 
 	if (!geo->metadata_csum)
 		return true;
-	return le32_get(tail->det_reserved_zero1) == 0 && le16_get(tail->det_rec_len) == sizeof(*tail) &&
-	       tail->det_reserved_zero2 == 0 && tail->det_reserved_ft == EXT4_FT_DIR_CSUM &&
+	return le32_get(tail->det_reserved_zero1) == 0 &&
+	       le16_get(tail->det_rec_len) == sizeof(*tail) && tail->det_reserved_zero2 == 0 &&
+	       tail->det_reserved_ft == EXT4_FT_DIR_CSUM &&
 	       le32_get(tail->det_checksum) == crc32c(seed, block, offset);
 }
 
@@ -294,7 +265,8 @@ static bool dx_ends(const struct ext4_geometry *geo, const uint8_t *block, uint3
 	return count <= limit && *room + sizeof(struct dx_tail) <= geo->block_size;
 }
 
-static uint32_t dx_csum(uint32_t seed, const uint8_t *block, size_t used, const struct dx_tail *tail)
+static uint32_t dx_csum(uint32_t seed, const uint8_t *block, size_t used,
+			const struct dx_tail *tail)
 {
 	uint32_t crc = crc32c(seed, block, used);
 
@@ -340,7 +312,8 @@ static uint32_t xattr_csum(const struct ext4_geometry *geo, ext4_fsblk_t pblk, c
 	return add_range(crc, block, field + sizeof(le32), geo->block_size);
 }
 
-bool ext4_xattr_block_csum_ok(const struct ext4_geometry *geo, ext4_fsblk_t pblk, const uint8_t *block)
+bool ext4_xattr_block_csum_ok(const struct ext4_geometry *geo, ext4_fsblk_t pblk,
+			      const uint8_t *block)
 {
 	const struct ext4_xattr_header *h = (const struct ext4_xattr_header *)block;
 
@@ -360,10 +333,12 @@ void ext4_xattr_block_csum_set(const struct ext4_geometry *geo, ext4_fsblk_t pbl
 static uint32_t orphan_csum(const struct ext4_geometry *geo, uint32_t seed, ext4_fsblk_t pblk,
 			    const uint8_t *block)
 {
-	return crc32c(add_le64(seed, pblk), block, geo->block_size - sizeof(struct ext4_orphan_block_tail));
+	return crc32c(add_le64(seed, pblk), block,
+		      geo->block_size - sizeof(struct ext4_orphan_block_tail));
 }
 
-static struct ext4_orphan_block_tail *orphan_tail(const struct ext4_geometry *geo, const uint8_t *block)
+static struct ext4_orphan_block_tail *orphan_tail(const struct ext4_geometry *geo,
+						  const uint8_t *block)
 {
 	return (struct ext4_orphan_block_tail *)(block + geo->block_size -
 						 sizeof(struct ext4_orphan_block_tail));

@@ -27,20 +27,18 @@ bool ext4_super_csum_ok(const struct ext4_super_block *sb);
 void ext4_super_csum_set(struct ext4_super_block *sb);
 
 /* `desc` has geo->desc_size bytes. crc32c, or crc16 with uninit_bg. */
-bool ext4_group_desc_csum_ok(const struct ext4_geometry *geo, ext4_group_t group,
+bool ext4_descriptor_csum_ok(const struct ext4_geometry *geo, ext4_group_t group,
 			     const struct ext4_group_desc *desc);
-void ext4_group_desc_csum_set(const struct ext4_geometry *geo, ext4_group_t group,
+void ext4_descriptor_csum_set(const struct ext4_geometry *geo, ext4_group_t group,
 			      struct ext4_group_desc *desc);
 
 /* Bitmaps bear their sum in the descriptor: whole where it is 64 bytes long, else the low half. */
+uint32_t ext4_block_bitmap_csum(const struct ext4_geometry *geo, const uint8_t *bitmap);
 bool ext4_block_bitmap_csum_ok(const struct ext4_geometry *geo, const struct ext4_group_desc *desc,
 			       const uint8_t *bitmap);
-void ext4_block_bitmap_csum_put(const struct ext4_geometry *geo, struct ext4_group_desc *desc,
-				const uint8_t *bitmap);
+uint32_t ext4_inode_bitmap_csum(const struct ext4_geometry *geo, const uint8_t *bitmap);
 bool ext4_inode_bitmap_csum_ok(const struct ext4_geometry *geo, const struct ext4_group_desc *desc,
 			       const uint8_t *bitmap);
-void ext4_inode_bitmap_csum_put(const struct ext4_geometry *geo, struct ext4_group_desc *desc,
-				const uint8_t *bitmap);
 
 /* `raw` has geo->inode_size bytes; the generation is taken from it. */
 bool ext4_inode_csum_ok(const struct ext4_geometry *geo, uint32_t ino, const struct ext4_inode *raw);

@@ -25,9 +25,10 @@ static void names_are_dumpe2fs_s(void **state)
 	char names[256];
 
 	assert_int_equal(ext4_feature_names(&sb, EXT4_FEATURE_WRITE, names, sizeof(names)), 16);
-	assert_string_equal(names, "has_journal ext_attr resize_inode dir_index orphan_file filetype "
-				   "extent 64bit flex_bg metadata_csum_seed sparse_super large_file "
-				   "huge_file dir_nlink extra_isize metadata_csum");
+	assert_string_equal(names,
+			    "has_journal ext_attr resize_inode dir_index orphan_file filetype "
+			    "extent 64bit flex_bg metadata_csum_seed sparse_super large_file "
+			    "huge_file dir_nlink extra_isize metadata_csum");
 }
 
 static void a_short_buffer_cuts(void **state)
@@ -89,8 +90,10 @@ static void names_lead_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_are_dumpe2fs_s),	   cmocka_unit_test(a_short_buffer_cuts),
-		cmocka_unit_test(support_follows_the_set), cmocka_unit_test(the_first_revision_has_none),
+		cmocka_unit_test(names_are_dumpe2fs_s),
+		cmocka_unit_test(a_short_buffer_cuts),
+		cmocka_unit_test(support_follows_the_set),
+		cmocka_unit_test(the_first_revision_has_none),
 		cmocka_unit_test(names_lead_back),
 	};
 

@@ -193,9 +193,6 @@ must_check int ext4_read_inode_bitmap(struct ext4_fs *fs, struct ext4_group *g, 
 /* Their checksums into the descriptor. */
 void ext4_block_bitmap_csum_set(struct ext4_fs *fs, struct ext4_group *g, const struct buffer *bitmap) REQUIRES(g->lock);
 void ext4_inode_bitmap_csum_set(struct ext4_fs *fs, struct ext4_group *g, const struct buffer *bitmap) REQUIRES(g->lock);
-/* How many blocks of superblock and descriptor copies the group begins with. */
-uint32_t ext4_group_base_meta_blocks(const struct ext4_geometry *geo, ext4_group_t group);
-bool ext4_group_has_super(const struct ext4_geometry *geo, ext4_group_t group);
 
 /* ---- zones (zones.c): no file may map these blocks */
 

@@ -82,4 +82,14 @@ static inline ext4_group_t ext4_group_of_inode(const struct ext4_geometry *g, ui
 	return (ino - 1) / g->inodes_per_group;
 }
 
+/* ---- what a group begins with (geometry.c): superblock, descriptors, room for more */
+
+bool ext4_group_has_super(const struct ext4_geometry *geo, ext4_group_t group);
+/* Blocks of descriptors, not counting those kept for growth. */
+uint32_t ext4_group_gdt_blocks(const struct ext4_geometry *geo, ext4_group_t group);
+/* All of it. */
+uint32_t ext4_group_base_meta_blocks(const struct ext4_geometry *geo, ext4_group_t group);
+/* The block that holds descriptors number nr * desc_per_block and on, of the superblock in use. */
+ext4_fsblk_t ext4_descriptor_block(const struct ext4_geometry *geo, uint32_t nr);
+
 #endif

@@ -72,8 +72,8 @@ static uint32_t parity(uint32_t x, uint32_t y, uint32_t z)
 struct md4_round {
 	uint32_t (*mix)(uint32_t x, uint32_t y, uint32_t z);
 	uint32_t add;
-	uint8_t shift[4];		/* of each step, in turn */
-	uint8_t order[8];		/* which word a step takes */
+	uint8_t shift[4]; /* of each step, in turn */
+	uint8_t order[8]; /* which word a step takes */
 };
 
 static const struct md4_round md4_rounds[3] = {
@@ -95,7 +95,8 @@ static void half_md4_mix(uint32_t state[4], const uint32_t words[8])
 			uint32_t b = s[(5 - step % 4) % 4], c = s[(6 - step % 4) % 4],
 				 d = s[(7 - step % 4) % 4];
 
-			*a = rotate(*a + round->mix(b, c, d) + words[round->order[step]] + round->add,
+			*a = rotate(*a + round->mix(b, c, d) + words[round->order[step]] +
+					    round->add,
 				    round->shift[step % 4]);
 		}
 	}

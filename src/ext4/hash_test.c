@@ -47,7 +47,8 @@ static void names_hash_as_debugfs_says(void **state)
 		struct ext4_dirhash h;
 
 		assert_int_equal(ext4_dirhash(cases[i].version, cases[i].seed, cases[i].name,
-					      strlen(cases[i].name), &h), 0);
+					      strlen(cases[i].name), &h),
+				 0);
 		assert_int_equal(h.hash, cases[i].hash);
 		assert_int_equal(h.minor, cases[i].minor);
 	}
@@ -74,7 +75,8 @@ static void unsigned_names_hash_as_htree_dump_says(void **state)
 		uint8_t version = ext4_dirhash_version(cases[i].version, true);
 
 		assert_int_equal(version, cases[i].version + 3);
-		assert_int_equal(ext4_dirhash(version, seed, cases[i].name, strlen(cases[i].name), &h), 0);
+		assert_int_equal(
+			ext4_dirhash(version, seed, cases[i].name, strlen(cases[i].name), &h), 0);
 		assert_int_equal(h.hash, cases[i].hash);
 		assert_int_equal(h.minor, cases[i].minor);
 	}
@@ -86,7 +88,8 @@ static void other_versions_are_refused(void **state)
 
 	assert_int_equal(ext4_dirhash(EXT4_HASH_SIPHASH, seed, "a", 1, &h), -EINVAL);
 	assert_int_equal(ext4_dirhash_version(EXT4_HASH_TEA, false), EXT4_HASH_TEA);
-	assert_int_equal(ext4_dirhash_version(EXT4_HASH_TEA_UNSIGNED, true), EXT4_HASH_TEA_UNSIGNED);
+	assert_int_equal(ext4_dirhash_version(EXT4_HASH_TEA_UNSIGNED, true),
+			 EXT4_HASH_TEA_UNSIGNED);
 }
 
 int main(void)
