@@ -16,7 +16,7 @@ struct ext4_super_block { /* at byte 1024, and a copy at the start of some group
 	le32 s_inodes_count;		/* inodes in all, used or not */
 	le32 s_blocks_count_lo;		/* blocks in all */
 	le32 s_r_blocks_count_lo;	/* blocks only the reserved user may take */
-	le32 s_free_blocks_count_lo;	/* free blocks (of bigalloc: clusters) */
+	le32 s_free_blocks_count_lo;	/* free blocks */
 	le32 s_free_inodes_count;
 	le32 s_first_data_block;	/* 1 with blocks of 1 KiB, else 0 */
 	le32 s_log_block_size;		/* a block is 2^(10 + this) bytes */
@@ -360,7 +360,7 @@ struct ext4_group_desc { /* the first 32 bytes only without 64bit */
 	le32 bg_block_bitmap_lo;	/* block of the block bitmap */
 	le32 bg_inode_bitmap_lo;	/* block of the inode bitmap */
 	le32 bg_inode_table_lo;		/* first block of the inode table */
-	le16 bg_free_blocks_count_lo;
+	le16 bg_free_blocks_count_lo;	/* in clusters, with bigalloc */
 	le16 bg_free_inodes_count_lo;
 	le16 bg_used_dirs_count_lo;	/* directories among its inodes */
 	le16 bg_flags;			/* EXT4_BG_* */
