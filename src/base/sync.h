@@ -325,7 +325,7 @@ static inline void epoch_leave_scope(const int *unused)
 	epoch_leave();
 }
 #define guard_epoch() \
-	cleanup_with(epoch_leave_scope) const int GUARD_NAME(__LINE__) = (epoch_enter(), 0)
+	cleanup_with(epoch_leave_scope) __attribute__((unused)) const int GUARD_NAME(__LINE__) = (epoch_enter(), 0)
 
 /* ---- counters of waiting, for tests: locks that had to wait, wait_event and task_sleep, switches of coroutines */
 struct sched_stats {
