@@ -116,6 +116,7 @@ struct ext4_fs {
 	struct ext4_counters counters;
 
 	struct inode_cache *inodes;		/* icache.c */
+	struct es_shrinker *es_shrinker;	/* es_shrinker.c: extent status that can be given back */
 	struct mballoc *mb;			/* mballoc.c */
 	struct orphans *orphans;		/* orphan.c */
 	struct system_zones *zones;		/* zones.c: blocks that are the file system's own */

@@ -18,8 +18,11 @@
 struct es_tree {			/* extent_status.c */
 	struct mutex lock;		/* RANK_EXTENT_STATUS */
 	struct rb_tree root;
-	void *cached;			/* the entry found last */
-	uint32_t count;
+	struct extent_status *cached;	/* the entry found last */
+	uint32_t count;			/* entries */
+	uint32_t delayed;		/* of them, those that memory reclaim must keep */
+	bool listed;			/* memory reclaim knows of it */
+	struct list link;		/* es_shrinker.c's lock */
 };
 
 struct ext4_time {

@@ -20,9 +20,11 @@ enum ext4_map_flags {			/* as the events print them (4.9) */
 	MAP_METADATA_NOFAIL = 0x20,	/* may use the reserved clusters */
 	MAP_NO_NORMALIZE = 0x40,	/* exactly so many blocks: fallocate */
 	MAP_KEEP_SIZE = 0x80,
+	MAP_TO_UNWRITTEN = 0x100,	/* turn written extents into unwritten ones: zero range */
 	MAP_ZERO = 0x200,
 	MAP_IO_SUBMIT = 0x400,		/* write-back; printed as 0x400 by 4.9 */
-	MAP_CONVERT_UNWRITTEN = MAP_CONVERT | MAP_CREATE,
+	MAP_NOCACHE = 0x40000000,	/* what is read of the tree is not worth remembering */
+	MAP_CONVERT_UNWRITTEN = MAP_CONVERT | MAP_UNWRIT | MAP_CREATE,
 };
 enum ext4_mapped_flags {		/* mflags of the events: their values are fixed by trace/events.def */
 	MAPPED_MAPPED = 0x10, MAPPED_NEW = 0x20, MAPPED_DELAYED = 0x100, MAPPED_BOUNDARY = 0x200,
@@ -65,11 +67,17 @@ struct extent_status {
 void ext4_es_init_tree(struct es_tree *t);
 /* Copies what covers `lblk` {ext4_es_lookup_extent_enter, _exit}. True: found. */
 bool ext4_es_lookup_extent(struct inode *inode, ext4_lblk_t lblk, struct extent_status *out);
-/* Remembers [lblk, lblk + len) {ext4_es_insert_extent}, replacing what was known; merges with neighbours. -ENOMEM only for ES_DELAYED. */
+/*
+ * Remembers [lblk, lblk + len) {ext4_es_insert_extent}, replacing what was known; merges with neighbours. -ENOMEM
+ * when a delayed stretch cannot be remembered: then nothing new is known. What is also on disk is dropped silently.
+ */
 must_check int ext4_es_insert_extent(struct inode *inode, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk, uint32_t status);
 /* The same, only where nothing is known yet {ext4_es_cache_extent}; never fails. */
 void ext4_es_cache_extent(struct inode *inode, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk, uint32_t status);
-/* Forgets [lblk, lblk + len) {ext4_es_remove_extent}; delayed blocks in it are the caller's to release. */
+/*
+ * Forgets [lblk, lblk + len) {ext4_es_remove_extent}; delayed blocks in it are the caller's to release. -ENOMEM when
+ * a delayed stretch would have to be cut in two and all memory, the reserve too, is used up: nothing has changed.
+ */
 must_check int ext4_es_remove_extent(struct inode *inode, ext4_lblk_t lblk, uint32_t len);
 /* The first delayed stretch in [lblk, end] {ext4_es_find_delayed_extent_range_enter, _exit}; out->len 0: none. */
 void ext4_es_find_delayed_extent_range(struct inode *inode, ext4_lblk_t lblk, ext4_lblk_t end, struct extent_status *out);
@@ -78,6 +86,10 @@ bool ext4_es_next(struct inode *inode, ext4_lblk_t lblk, uint32_t statuses, stru
 uint32_t ext4_es_delayed_blocks(struct inode *inode, ext4_lblk_t lblk, ext4_lblk_t end);
 /* All of it goes, at eviction. */
 void ext4_es_clear(struct inode *inode);
+/* Of a mount: what can be given back when memory is short, and a few entries for when it is out. -ENOMEM. */
+must_check int ext4_es_shrinker_create(struct ext4_fs *fs);
+/* All trees are empty. Does nothing when there is none. */
+void ext4_es_shrinker_destroy(struct ext4_fs *fs);
 
 /* ---- extent trees (extents.c and its siblings) */
 
