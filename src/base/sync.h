@@ -58,6 +58,7 @@ enum lock_rank {
 	RANK_PREALLOC,		/* preallocations of an inode or a locality group */
 	RANK_GROUP,		/* bitmaps, buddy and descriptor of one block group */
 	RANK_RESERVE,		/* free and delayed counters */
+	RANK_ATTR,		/* attributes of one inode, and copying them into the table */
 	RANK_SUPER,
 	RANK_INODE_CACHE,
 	RANK_DENTRY,

@@ -3,8 +3,9 @@
  * Inodes in memory: one struct inode for each number in use, found through the inode cache (icache.c),
  * read from the inode table (inode.c) and written back into it by ext4_mark_inode_dirty.
  *
- * Attributes are read as a consistent snapshot without a lock: writers bump `attr_seq` to odd and back
- * to even around each change (attr_write_begin/end), readers take the copy again if it moved.
+ * Attributes are read as a consistent snapshot without a lock: writers hold attr_lock and make `attr_seq`
+ * odd around each change (attr_write_begin/end), readers take the copy again if it moved. Attributes are
+ * copied into the table's block under attr_lock too.
  *
  * Life: found or loaded with a reference (ext4_iget); names and open files hold references; with the last
  * one dropped and links left it stays cached, on the LRU; with no links left it is evicted at once
@@ -40,11 +41,12 @@ struct inode {
 	struct rwlock lock;		/* RANK_INODE: contents and names; readers: read, look-up */
 	_Atomic uint32_t attr_seq;
 
-	/* attributes: changed under `lock` (write) and attr_seq; read by ext4_inode_snapshot */
+	/* attributes: changed under attr_lock (RANK_ATTR) and attr_seq; read by ext4_inode_snapshot */
+	struct mutex attr_lock;
 	uint16_t mode;
 	uint32_t uid, gid, nlink, flags;	/* flags: EXT4_*_FL */
 	uint64_t size;
-	uint64_t blocks;		/* 512-byte units, as stat shows; changed under map_lock */
+	uint64_t blocks;		/* 512-byte units, allocated ones */
 	struct ext4_time atime, mtime, ctime, crtime;
 	uint32_t rdev_major, rdev_minor;
 	uint64_t version;
@@ -57,8 +59,8 @@ struct inode {
 	uint16_t extra_isize;
 	uint32_t dtime_or_next_orphan;
 	struct es_tree es;
-	uint32_t reserved_blocks;	/* delayed, not yet allocated; under map_lock's counter lock: reserve_lock */
 	struct mutex reserve_lock;	/* RANK_RESERVE */
+	uint32_t reserved_blocks;	/* delayed, not yet allocated; under reserve_lock */
 
 	/* allocation */
 	struct mutex pa_lock;		/* RANK_PREALLOC */
@@ -71,7 +73,7 @@ struct inode {
 	struct mutex writeback_lock;	/* RANK_WRITEBACK */
 	struct jbd2_inode jinode;
 	bool jinode_ready;
-	tid_t sync_tid, datasync_tid;	/* commit these, and fsync / fdatasync is done */
+	_Atomic tid_t sync_tid, datasync_tid;	/* commit these, and fsync / fdatasync is done */
 	_Atomic int32_t writers;	/* open for writing */
 	_Atomic uint32_t state;		/* INODE_* */
 
@@ -80,7 +82,7 @@ struct inode {
 
 	/* cache: icache.c */
 	_Atomic int32_t refs;
-	struct inode *hash_next;
+	struct inode *_Atomic hash_next;
 	struct list lru, dirty;
 	int64_t dirtied_ns;		/* when it became dirty; flusher */
 	struct epoch_node retire;
@@ -100,6 +102,7 @@ enum inode_state {
 	INODE_NO_DELALLOC = 1u << 9,
 	INODE_EXT_PRECACHED = 1u << 10,
 	INODE_SYNCING = 1u << 11,
+	INODE_FRESH = 1u << 12,		/* new: its table entry is zeroed before it is filled */
 };
 
 /* mode bits without <sys/stat.h> macros on platforms that lack them */
@@ -107,14 +110,24 @@ enum inode_state {
 #define EXT4_S_ISDIR(m)	(((m) & 0xf000) == 0x4000)
 #define EXT4_S_ISLNK(m)	(((m) & 0xf000) == 0xa000)
 
-static inline void attr_write_begin(struct inode *inode)
+static inline void attr_write_begin(struct inode *inode) ACQUIRE(inode->attr_lock)
 {
+	mutex_lock(&inode->attr_lock);
 	atomic_fetch_add_explicit(&inode->attr_seq, 1, memory_order_acq_rel);
 	atomic_thread_fence(memory_order_release);
 }
-static inline void attr_write_end(struct inode *inode)
+static inline void attr_write_end(struct inode *inode) RELEASE(inode->attr_lock)
 {
 	atomic_fetch_add_explicit(&inode->attr_seq, 1, memory_order_release);
+	mutex_unlock(&inode->attr_lock);
+}
+
+/* `bytes` more (or fewer) are allocated to it. */
+static inline void ext4_inode_add_bytes(struct inode *inode, int64_t bytes)
+{
+	attr_write_begin(inode);
+	inode->blocks = (uint64_t)((int64_t)inode->blocks + bytes / 512);
+	attr_write_end(inode);
 }
 
 struct ext4_attributes {
@@ -157,7 +170,9 @@ int ext4_inode_for_each(struct ext4_fs *fs, int (*fn)(struct inode *i, void *arg
  */
 #define ext4_mark_inode_dirty(h, inode) __ext4_mark_inode_dirty(h, inode, __func__)
 must_check int __ext4_mark_inode_dirty(struct handle *h, struct inode *inode, const char *caller);
-/* A handle of its own, for a change of attributes alone (time stamps): ext4_dirty_inode. */
+/* This handle's transaction is the one fsync (and, with `datasync`, fdatasync) of the inode must wait for. */
+void ext4_update_fsync_trans(struct handle *h, struct inode *inode, bool datasync);
+/* A handle of its own (or the open one), for a change of attributes alone (time stamps): ext4_dirty_inode. */
 int ext4_dirty_inode(struct inode *inode);
 /* The buffer of its table block and where in it. */
 must_check int ext4_get_inode_loc(struct ext4_fs *fs, uint32_t ino, struct buffer **out, uint32_t *offset);
