@@ -89,6 +89,8 @@ void ext4_orphans_unload(struct ext4_fs *fs);
 /* The inode will be finished by the next mount, should this one end before (J10). Under the inode's lock. */
 must_check int ext4_orphan_add(struct handle *h, struct inode *inode);
 must_check int ext4_orphan_del(struct handle *h, struct inode *inode);
+/* The inode leaves memory and stays an orphan on disk (an error, or a read-only end). */
+void ext4_orphan_forget(struct inode *inode);
 /* At mount: truncates or deletes what was left over. */
 void ext4_orphan_cleanup(struct ext4_fs *fs);
 

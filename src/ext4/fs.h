@@ -19,9 +19,9 @@
 #include "trace/trace.h"
 
 enum ext4_data_mode { DATA_ORDERED, DATA_JOURNAL, DATA_WRITEBACK };
-enum ext4_errors { ERRORS_CONTINUE, ERRORS_REMOUNT_RO, ERRORS_PANIC };
+enum ext4_errors { ERRORS_UNSAID, ERRORS_CONTINUE, ERRORS_REMOUNT_RO, ERRORS_PANIC };	/* unsaid: the superblock's */
 
-/* Mount options, parsed (options.c). */
+/* Mount options (options.c). Numbers are uint32_t, flags bool. */
 struct ext4_options {
 	bool read_only;
 	bool noload;			/* look at it without replaying the journal */
@@ -35,15 +35,16 @@ struct ext4_options {
 	bool block_validity;
 	bool auto_da_alloc;		/* replace by truncate or rename writes back at once */
 	bool discard;
-	bool sync, dirsync, noatime, nodiratime, relatime, strictatime, lazytime;
+	bool sync, dirsync, noatime, nodiratime, strictatime, lazytime;
 	bool grpid;
-	int64_t commit_ns;
+	uint32_t commit_s;		/* 0: the default */
 	uint32_t stripe;
-	uint32_t sb_block;
+	uint32_t sb_block;		/* 0: the primary superblock */
 	uint32_t cache_mb;
 	enum trace_dialect dialect;
 	uint32_t max_batch_us, min_batch_us;
-	int resuid, resgid;		/* -1: the superblock's */
+	uint32_t resuid, resgid;	/* UINT32_MAX: the superblock's */
+	uint32_t ignored;		/* where numbers go that make no difference */
 };
 
 /* Of each group; made when it is first looked at. */
@@ -132,6 +133,8 @@ struct ext4_fs {
 	struct mutex orphan_lock;		/* RANK_ORPHAN */
 };
 
+struct inode;
+
 /* ---- errors: one door */
 
 struct inode;
@@ -198,6 +201,8 @@ void ext4_inode_bitmap_csum_set(struct ext4_fs *fs, struct ext4_group *g, const 
 /* ---- zones (zones.c): no file may map these blocks */
 
 must_check int ext4_zones_create(struct ext4_fs *fs);
+/* The journal file's blocks too, once its inode is known. */
+must_check int ext4_zones_add_journal(struct ext4_fs *fs, struct inode *journal);
 void ext4_zones_destroy(struct ext4_fs *fs);
 /* True when [block, block + count) lies in the file system and touches none of its own blocks (journal blocks only by inode 8). */
 bool ext4_inode_block_valid(struct ext4_fs *fs, uint64_t ino, ext4_fsblk_t block, uint64_t count);

@@ -424,3 +424,25 @@ void ext4_touch_atime(struct inode *i)
 	attr_write_end(i);
 	(void)ext4_dirty_inode(i); /* a stamp that is lost is no error of a read */
 }
+
+/* ---- how its data is kept */
+
+bool ext4_should_journal_data(const struct inode *i)
+{
+	if (!i->fs->journal)
+		return false;
+	return !EXT4_S_ISREG(i->mode) || i->flags & EXT4_JOURNAL_DATA_FL || i->fs->opt.data == DATA_JOURNAL;
+}
+
+bool ext4_should_order_data(const struct inode *i)
+{
+	return i->fs->journal && !ext4_should_journal_data(i) && i->fs->opt.data == DATA_ORDERED;
+}
+
+int ext4_name_credits(const struct ext4_fs *fs)
+{
+	bool extents = fs->geo.feature_incompat & EXT4_FEATURE_INCOMPAT_EXTENTS;
+
+	/* data block + attributes - 2; choices.md */
+	return (extents ? 20 : 8) + 6 - 2;
+}

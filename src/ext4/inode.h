@@ -184,6 +184,12 @@ int ext4_update_time(struct inode *inode);
 void ext4_touch_atime(struct inode *inode);
 void ext4_evict_inode(struct inode *inode);	/* {ext4_evict_inode}: truncate and free, or just drop */
 
+/* Data mode of this inode: data=journal for directories' data, JOURNAL_DATA_FL and the mount option. */
+bool ext4_should_journal_data(const struct inode *inode);
+bool ext4_should_order_data(const struct inode *inode);
+/* Credits of one name operation: 24 with extents, 12 with block maps (docs/choices.md). */
+int ext4_name_credits(const struct ext4_fs *fs);
+
 struct ext4_setattr {
 	uint32_t valid;			/* ATTR_* */
 	uint16_t mode;
