@@ -103,6 +103,8 @@ struct ext4_fs {
 	struct buffer_cache *buffers;
 	struct page_cache *pages;
 	struct journal *journal;		/* NULL: none (ext2), or read only with noload */
+	struct inode *journal_inode;		/* referenced while there is a journal */
+	char journal_name[TASK_NAME_MAX];	/* of its commit task: "DEVICE-8" */
 	struct ext4_options opt;
 	struct ext4_geometry geo;		/* constant while mounted */
 
@@ -129,6 +131,8 @@ struct ext4_fs {
 	_Atomic bool shut_down;			/* after shutdown: everything answers EIO */
 	_Atomic bool read_only_now;		/* by option, or after an error */
 	_Atomic bool error_seen;
+	const char *mount_point;		/* what the first open writes into the superblock; or NULL */
+	bool was_clean;				/* the superblock said so at the mount */
 	_Atomic bool mount_point_stored;	/* the first open of a mount writes it into the superblock */
 	struct mutex orphan_lock;		/* RANK_ORPHAN */
 };
@@ -226,6 +230,7 @@ struct ext4_mount_args {
 	struct block_device *device;	/* closed by ext4_unmount, and by a failed ext4_mount */
 	const char *image_name;
 	const struct ext4_options *opt;
+	const char *mount_point;	/* remembered in the superblock; NULL: not */
 	uint64_t seed;			/* of its random numbers; 0: the system's */
 };
 
@@ -239,8 +244,10 @@ int ext4_unmount(struct ext4_fs *fs);
 int ext4_remount(struct ext4_fs *fs, const struct ext4_options *opt);
 enum ext4_shutdown { SHUTDOWN_DEFAULT, SHUTDOWN_LOGFLUSH, SHUTDOWN_NOLOGFLUSH };
 int ext4_shutdown(struct ext4_fs *fs, enum ext4_shutdown how);
-/* syncfs: {ext4_sync_fs wait} and all before it: data written, transaction committed, device flushed. */
+/* Starts the commit of what is running {ext4_sync_fs}; `wait`: until it is stable, and the device is flushed. */
 must_check int ext4_sync_fs(struct ext4_fs *fs, bool wait);
+/* syncfs: all data written, the transaction committed, its blocks in place, the device flushed. */
+must_check int ext4_sync_filesystem(struct ext4_fs *fs);
 must_check int ext4_parse_options(const char *text, struct ext4_options *opt, char *why, size_t why_len);
 void ext4_default_options(struct ext4_options *opt);
 

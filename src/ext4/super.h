@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The superblock of a mount (super.c): read at the mount, written with the totals at its marks.
+ */
+#ifndef EXTANT_EXT4_SUPER_H
+#define EXTANT_EXT4_SUPER_H
+
+#include "ext4/fs.h"
+
+/* Reads and verifies it, and yields the geometry. Reports through ext4_message: there is no fs->super yet. */
+must_check int ext4_super_read(struct ext4_fs *fs, struct ext4_geometry *geo);
+/* Its buffer, once the cache has the block size. */
+must_check int ext4_super_hold(struct ext4_fs *fs);
+/* Writes it in place, at once, with the free counts. Not while a transaction holds it. */
+must_check int ext4_commit_super(struct ext4_fs *fs, bool stable);
+/* The marks of a mount that may write, and of its clean end. */
+must_check int ext4_super_mark_mounted(struct ext4_fs *fs);
+must_check int ext4_super_mark_clean(struct ext4_fs *fs);
+/* The counters of the whole, from the descriptors. */
+must_check int ext4_counters_init(struct ext4_fs *fs);
+
+#endif
