@@ -10,6 +10,8 @@
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 #define must_check	__attribute__((warn_unused_result))
+/* A result that cannot matter; say why beside it. (gcc does not take a cast to void for an answer.) */
+#define ignore_result(call) do { __typeof__(call) ignored_ = (call); (void)ignored_; } while (0)
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
 #define cleanup_with(fn) __attribute__((cleanup(fn)))
 

@@ -79,6 +79,11 @@ void buffer_cache_set_geometry(struct buffer_cache *c, uint32_t block_size, uint
 	atomic_store_explicit(&c->block_count, block_count, memory_order_relaxed);
 }
 
+void buffer_cache_invalidate(struct buffer_cache *c)
+{
+	(void)buffer_hash_shrink(c, SIZE_MAX);
+}
+
 void buffer_cache_get_stats(struct buffer_cache *c, struct buffer_cache_stats *out)
 {
 	*out = (struct buffer_cache_stats){

@@ -99,6 +99,9 @@ struct block_device *buffer_cache_device(const struct buffer_cache *c);
 /* A file system that shrinks or grows; a new block size only while nobody holds a buffer (what is clean goes). */
 void buffer_cache_set_geometry(struct buffer_cache *c, uint32_t block_size, uint64_t block_count);
 
+/* The device has changed under the cache: what nobody holds is dropped, and read again when it is wanted. */
+void buffer_cache_invalidate(struct buffer_cache *c);
+
 /*
  * The buffer of a block, referenced; its bytes may not be valid yet. -ENOMEM, or -EFSCORRUPTED when
  * the block lies beyond the device.

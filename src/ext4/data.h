@@ -63,6 +63,9 @@ must_check int ext4_block_truncate_page(struct handle *h, struct inode *inode, u
 /* Close of a file that wrote {ext4_discard_preallocations}, and write-back of one replaced by truncate. */
 void ext4_release_file(struct inode *inode, bool was_writer);
 
+/* The page cache asks before it drops a clean page: nothing of it is under the journal. */
+bool ext4_may_release_page(void *user, struct page *p);
+
 /* ---- the flusher (flusher.c): task "flush-NAME" */
 
 must_check int ext4_flusher_start(struct ext4_fs *fs);

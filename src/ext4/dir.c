@@ -20,40 +20,9 @@
 #include "ext4/map.h"
 #include "ext4/verify.h"
 
-uint32_t ext4_rec_len(const struct ext4_fs *fs, const struct ext4_dir_entry_2 *de)
-{
-	uint32_t len = le16_get(de->rec_len);
-
-	if (fs->geo.block_size < 65536)
-		return len;
-	if (len == EXT4_MAX_REC_LEN || len == 0)
-		return fs->geo.block_size;
-	return (len & 65532) | (len & 3) << 16;
-}
-
-void ext4_rec_len_set(const struct ext4_fs *fs, struct ext4_dir_entry_2 *de, uint32_t len)
-{
-	if (fs->geo.block_size >= 65536)
-		len = len >= 65536 ? EXT4_MAX_REC_LEN : (len & 65532) | (len >> 16 & 3);
-	de->rec_len = le16_of((uint16_t)len);
-}
-
 bool ext4_dir_is_indexed(const struct inode *dir)
 {
 	return dir->flags & EXT4_INDEX_FL && dir->fs->geo.feature_compat & EXT4_FEATURE_COMPAT_DIR_INDEX;
-}
-
-uint8_t ext4_file_type_of_mode(const struct ext4_fs *fs, uint16_t mode)
-{
-	static const uint8_t types[16] = {
-		[0x1] = EXT4_FT_FIFO,	  [0x2] = EXT4_FT_CHRDEV, [0x4] = EXT4_FT_DIR,
-		[0x6] = EXT4_FT_BLKDEV,	  [0x8] = EXT4_FT_REG_FILE, [0xa] = EXT4_FT_SYMLINK,
-		[0xc] = EXT4_FT_SOCK,
-	};
-
-	if (!(fs->geo.feature_incompat & EXT4_FEATURE_INCOMPAT_FILETYPE))
-		return 0;
-	return types[mode >> 12];
 }
 
 static struct buffer_owner owner_of(const struct inode *inode)
@@ -187,12 +156,12 @@ int ext4_search_dirblock(struct inode *dir, const struct buffer *b, const struct
 /* What an entry needs itself; the rest of its record is room. */
 static uint32_t used_by(const struct ext4_dir_entry_2 *de)
 {
-	return le32_get(de->inode) ? ext4_dir_rec_size(de->name_len) : 0;
+	return le32_get(de->inode) ? ext4_dir_rec_min(de->name_len) : 0;
 }
 
 int ext4_find_dest(struct inode *dir, const struct buffer *b, const struct ext4_name *name, uint32_t *offset)
 {
-	uint32_t space = ext4_dir_space(dir->fs), need = ext4_dir_rec_size(name->len), len;
+	uint32_t space = ext4_dir_space(dir->fs), need = ext4_dir_rec_min((uint32_t)name->len), len;
 
 	for (uint32_t at = 0; at < space; at += len) {
 		const struct ext4_dir_entry_2 *de = ext4_dir_entry_at(b, at);
@@ -248,7 +217,7 @@ int ext4_add_dirent_to_buf(struct handle *h, struct inode *dir, struct buffer *b
 		err = ext4_journal_get_write_access(fs, h, b);
 	if (err)
 		return err;
-	ext4_insert_dentry(fs, b, offset, name, inode->ino, ext4_file_type_of_mode(fs, inode->mode));
+	ext4_insert_dentry(fs, b, offset, name, inode->ino, ext4_entry_type(fs, inode->mode));
 	ext4_dir_touch(dir);
 	err = __ext4_mark_inode_dirty(h, dir, "add_dirent_to_buf");
 	return err ? err : ext4_handle_dirty_metadata(fs, h, dir->ino, b);

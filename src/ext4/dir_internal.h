@@ -5,6 +5,7 @@
 #ifndef EXTANT_EXT4_DIR_INTERNAL_H
 #define EXTANT_EXT4_DIR_INTERNAL_H
 
+#include "ext4/disk.h"
 #include "ext4/hash.h"
 #include "ext4/names.h"
 
@@ -22,21 +23,27 @@ static inline struct ext4_dir_entry_2 *ext4_dir_entry_at(const struct buffer *b,
 /* Bytes of a block that hold entries: all, or up to the tail with the checksum. */
 static inline uint32_t ext4_dir_space(const struct ext4_fs *fs)
 {
-	return fs->geo.block_size - (fs->geo.metadata_csum ? sizeof(struct ext4_dir_entry_tail) : 0);
-}
-
-/* What an entry of so long a name takes. */
-static inline uint32_t ext4_dir_rec_size(size_t name_len)
-{
-	return (uint32_t)(sizeof(struct ext4_dir_entry_2) + name_len + EXT4_DIR_PAD - 1) & ~(EXT4_DIR_PAD - 1);
+	return fs->geo.block_size - ext4_dir_tail_size(&fs->geo);
 }
 
 /* rec_len, with the special forms of 64 KiB blocks. */
-uint32_t ext4_rec_len(const struct ext4_fs *fs, const struct ext4_dir_entry_2 *de);
-void ext4_rec_len_set(const struct ext4_fs *fs, struct ext4_dir_entry_2 *de, uint32_t len);
+static inline uint32_t ext4_rec_len(const struct ext4_fs *fs, const struct ext4_dir_entry_2 *de)
+{
+	return ext4_rec_len_get(&fs->geo, de->rec_len);
+}
+
+static inline void ext4_rec_len_set(const struct ext4_fs *fs, struct ext4_dir_entry_2 *de, uint32_t len)
+{
+	de->rec_len = ext4_rec_len_of(&fs->geo, len);
+}
+
+/* The type an entry shows; 0 where the image does not keep types. */
+static inline uint8_t ext4_entry_type(const struct ext4_fs *fs, uint16_t mode)
+{
+	return fs->geo.feature_incompat & EXT4_FEATURE_INCOMPAT_FILETYPE ? ext4_file_type_of_mode(mode) : 0;
+}
 
 bool ext4_dir_is_indexed(const struct inode *dir);
-uint8_t ext4_file_type_of_mode(const struct ext4_fs *fs, uint16_t mode);
 
 /* Looks for the name in one block of entries; -ENOENT. */
 must_check int ext4_search_dirblock(struct inode *dir, const struct buffer *b, const struct ext4_name *name,

@@ -42,6 +42,13 @@ static uint8_t error_code(int err)
 	}
 }
 
+/* Not terminated when it fills the field. */
+static void put_name(char field[32], const char *name)
+{
+	memset(field, 0, 32);
+	memcpy(field, name, strnlen(name, 32));
+}
+
 static void remember(struct ext4_fs *fs, const char *function, uint64_t ino, uint64_t block, int err)
 {
 	struct ext4_super_block *s = fs->super;
@@ -54,14 +61,14 @@ static void remember(struct ext4_fs *fs, const char *function, uint64_t ino, uin
 		s->s_first_error_ino = le32_of((uint32_t)ino);
 		s->s_first_error_block = le64_of(block);
 		s->s_first_error_errcode = error_code(err);
-		strncpy(s->s_first_error_func, function, sizeof(s->s_first_error_func));
+		put_name(s->s_first_error_func, function);
 	}
 	s->s_last_error_time = le32_of((uint32_t)now);
 	s->s_last_error_time_hi = (uint8_t)(now >> 32);
 	s->s_last_error_ino = le32_of((uint32_t)ino);
 	s->s_last_error_block = le64_of(block);
 	s->s_last_error_errcode = error_code(err);
-	strncpy(s->s_last_error_func, function, sizeof(s->s_last_error_func));
+	put_name(s->s_last_error_func, function);
 	le32_add(&s->s_error_count, 1);
 }
 

@@ -26,7 +26,7 @@ static void ext4_clear_inode(struct inode *i)
 {
 	TRACE_SCOPE(i->fs, ext4_clear_inode);
 	ext4_discard_preallocations(i);
-	(void)ext4_es_remove_extent(i, 0, UINT32_MAX); /* of the whole file, nothing to split: cannot fail */
+	ignore_result(ext4_es_remove_extent(i, 0, UINT32_MAX)); /* nothing to split: cannot fail */
 	ext4_inode_forget(i);
 }
 
@@ -60,7 +60,8 @@ static void delete(struct inode *i)
 
 	if (fs->journal && EXT4_S_ISREG(i->mode) && ext4_should_order_data(i)) {
 		trace(fs, ext4_begin_ordered_truncate, i->ino, 0);
-		(void)jbd2_journal_begin_ordered_truncate(fs->journal, &i->jinode);
+		/* What cannot be written is thrown away next. */
+		ignore_result(jbd2_journal_begin_ordered_truncate(fs->journal, &i->jinode));
 	}
 	ext4_truncate_pages(i, 0);
 	err = ext4_journal_start(fs, i->ino, HT_TRUNCATE, free_inode_credits(i), &h);

@@ -15,7 +15,7 @@
 #include "base/hash.h"
 #include "ext4/inode_internal.h"
 
-#define DEAD		(-1 << 30)
+#define DEAD		INT32_MIN
 #define BUCKETS_FIRST	64
 
 struct inode_table {

@@ -74,12 +74,13 @@ static void drop_layout(struct ext4_fs *fs)
 /* The replay changed what was read: superblock, descriptors, anything. The journal's inode stays. */
 static int read_again(struct ext4_fs *fs)
 {
+	struct ext4_super_block raw;
 	struct ext4_geometry geo;
 	int err;
 
 	drop_layout(fs);
 	buffer_cache_invalidate(fs->buffers);
-	err = ext4_super_read(fs, &geo);
+	err = ext4_super_read(fs, &raw, &geo);
 	if (err)
 		return err;
 	if (geo.block_size != fs->geo.block_size || geo.journal_inum != fs->geo.journal_inum) {
@@ -160,18 +161,19 @@ static void settle_options(struct ext4_fs *fs)
 		fs->opt.delalloc = false;
 }
 
-static int check_features(struct ext4_fs *fs)
+/* An image that this version does not know how to change is only read. */
+static void check_features(struct ext4_fs *fs, const struct ext4_super_block *raw)
 {
 	char names[200];
 
-	if (ext4_feature_support(fs->super) == EXT4_FEATURE_WRITE || fs->opt.read_only)
-		return 0;
-	(void)ext4_feature_names(fs->super, EXT4_FEATURE_READ, names, sizeof(names));
+	if (ext4_feature_support(raw) == EXT4_FEATURE_WRITE || fs->opt.read_only)
+		return;
+	(void)ext4_feature_names(raw, EXT4_FEATURE_READ, names, sizeof(names));
 	ext4_message(fs, LOG_WARNING, "mounted read-only: this version does not write images with %s", names);
 	fs->opt.read_only = true;
-	return 0;
 }
 
+/* Read-only writes nothing, not even what a replay finds: that stays in memory. */
 static int overlay_when_read_only(struct ext4_fs *fs)
 {
 	struct block_device *cow;
@@ -187,25 +189,21 @@ static int overlay_when_read_only(struct ext4_fs *fs)
 
 static int bring_up(struct ext4_fs *fs)
 {
-	int err = ext4_super_read(fs, &fs->geo);
+	struct ext4_super_block raw;
+	int err = ext4_super_read(fs, &raw, &fs->geo);
 
+	if (err)
+		return err;
+	check_features(fs, &raw);
+	err = overlay_when_read_only(fs);
 	if (!err)
 		err = make_caches(fs);
 	if (!err)
-		err = ext4_super_hold(fs);
+		err = make_layout(fs);
 	if (err)
 		return err;
-	err = check_features(fs);
 	settle_options(fs);
-	if (!err)
-		err = overlay_when_read_only(fs);
-	if (err)
-		return err;
-	buffer_cache_set_device(fs->buffers, fs->device);
-	buffer_put(fs->super_buffer);
-	err = make_layout(fs);
-	if (!err)
-		err = make_journal(fs);
+	err = make_journal(fs);
 	return err ? err : make_runtime(fs);
 }
 

@@ -52,8 +52,8 @@ static void undo_new(struct handle *h, struct inode *inode)
 	attr_write_begin(inode);
 	inode->nlink = 0;
 	attr_write_end(inode);
-	(void)ext4_orphan_add(h, inode); /* an error is the handle's already */
-	(void)ext4_mark_inode_dirty(h, inode);
+	ignore_result(ext4_orphan_add(h, inode)); /* an error is the handle's already */
+	ignore_result(ext4_mark_inode_dirty(h, inode));
 	ext4_inode_unlock_new(inode);
 	ext4_iput(inode);
 }
@@ -109,7 +109,7 @@ int ext4_create(struct inode *dir, const struct ext4_name *name, uint16_t mode, 
 static void put_dots(struct ext4_fs *fs, struct buffer *b, uint32_t ino, uint32_t parent)
 {
 	const struct ext4_name dot = { ".", 1 }, dotdot = { "..", 2 };
-	uint8_t type = ext4_file_type_of_mode(fs, EXT4_S_IFDIR);
+	uint8_t type = ext4_entry_type(fs, EXT4_S_IFDIR);
 
 	ext4_dir_init_block(fs, b);
 	ext4_insert_dentry(fs, b, 0, &dot, ino, type);

@@ -24,22 +24,21 @@ static int refuse(struct ext4_fs *fs, uint64_t offset, int err, const char *reas
 	return err;
 }
 
-int ext4_super_read(struct ext4_fs *fs, struct ext4_geometry *geo)
+int ext4_super_read(struct ext4_fs *fs, struct ext4_super_block *sb, struct ext4_geometry *geo)
 {
-	struct ext4_super_block sb;
 	struct ext4_verdict v = { "" };
 	/* sb= counts in KiB, as mount(8) has it; the primary lies at byte 1024. */
 	uint64_t offset = fs->opt.sb_block ? (uint64_t)fs->opt.sb_block * 1024 : EXT4_SUPER_OFFSET;
 	int err;
 
-	if (offset + sizeof(sb) > fs->device->size_bytes)
+	if (offset + sizeof(*sb) > fs->device->size_bytes)
 		return refuse(fs, offset, -EINVAL, "the image ends before it");
-	err = block_read(fs->device, offset, &sb, sizeof(sb));
+	err = block_read(fs->device, offset, sb, sizeof(*sb));
 	if (err) {
 		ext4_message(fs, LOG_ERROR, "superblock at byte %llu: read error", (unsigned long long)offset);
 		return err;
 	}
-	err = ext4_geometry_from_super(&sb, fs->device->size_bytes, geo, &v);
+	err = ext4_geometry_from_super(sb, fs->device->size_bytes, geo, &v);
 	if (err)
 		return refuse(fs, offset, err, v.reason);
 	if (fs->opt.sb_block)
@@ -88,7 +87,7 @@ int ext4_super_mark_mounted(struct ext4_fs *fs)
 
 	fs->was_clean = le16_get(s->s_state) & EXT4_VALID_FS;
 	if (!fs->journal)
-		s->s_state = le16_of(le16_get(s->s_state) & ~EXT4_VALID_FS);
+		s->s_state = le16_of((uint16_t)(le16_get(s->s_state) & ~EXT4_VALID_FS));
 	else
 		s->s_feature_incompat =
 			le32_of(le32_get(s->s_feature_incompat) | EXT4_FEATURE_INCOMPAT_RECOVER);
