@@ -22,7 +22,7 @@ static int free_inode_credits(const struct inode *i)
 }
 
 /* What memory keeps of it: preallocations and the map. */
-void ext4_clear_inode(struct inode *i)
+static void ext4_clear_inode(struct inode *i)
 {
 	TRACE_SCOPE(i->fs, ext4_clear_inode);
 	ext4_discard_preallocations(i);
@@ -71,10 +71,9 @@ static void delete(struct inode *i)
 		return;
 	}
 	err = delete_in(h, i);
-	if (err) {
+	ext4_clear_inode(i);
+	if (err)
 		ext4_orphan_forget(i);
-		ext4_clear_inode(i);
-	}
 	(void)ext4_journal_stop(fs, h); /* the journal has reported it */
 }
 
