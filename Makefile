@@ -26,9 +26,13 @@ packages:
 build/build.ninja: | packages
 	meson setup build
 
-# Unit tests run with the sanitizers for addresses and undefined behaviour, and with costly assertions.
+# Unit tests run with the sanitizers for addresses and undefined behaviour, and with costly assertions,
 build-sanitize/build.ninja: | packages
 	meson setup build-sanitize -Db_sanitize=address,undefined -Dslow_asserts=true
+
+# and once more with the one for threads.
+build-thread/build.ninja: | packages
+	meson setup build-thread -Db_sanitize=thread -Dslow_asserts=true
 
 build: packages build/build.ninja
 	$(NINJA) -C build
@@ -36,14 +40,17 @@ build: packages build/build.ninja
 build-sanitize: packages build-sanitize/build.ninja
 	$(NINJA) -C build-sanitize
 
+build-thread: packages build-thread/build.ninja
+	$(NINJA) -C build-thread
+
 demo: build
 	tests/demo/demo build/extant
 
-test: build build-sanitize
-	tests/run-tests build-sanitize:unit build:!unit,!soak,!bench
+test: build build-sanitize build-thread
+	tests/run-tests build-sanitize:unit build-thread:unit build:!unit,!soak,!bench
 
-soak: build build-sanitize
-	tests/run-tests build-sanitize:unit build:!unit,!bench
+soak: build build-sanitize build-thread
+	tests/run-tests build-sanitize:unit build-thread:unit build:!unit,!bench
 
 bench: build
 	tests/run-tests build:bench
@@ -59,6 +66,6 @@ install: build
 	DESTDIR=$(DESTDIR) meson install -C build
 
 clean:
-	rm -rf build build-sanitize
+	rm -rf build build-sanitize build-thread
 
-.PHONY: all packages build build-sanitize demo test soak bench fuzz lint install clean
+.PHONY: all packages build build-sanitize build-thread demo test soak bench fuzz lint install clean

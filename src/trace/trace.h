@@ -12,8 +12,8 @@
  * the name and the text that kernel prints, or nothing where it has no such event.
  *
  * Threads: events, scopes and marks may come from any task at any time, holding any lock; they wait for
- * nothing (but for the drain callback of a full ring). A trace serves one scheduler at a time, and
- * outlives it: tasks keep their ring as long as their scheduler lives. So does a task that is used again.
+ * nothing (but for the drain callback of a full ring). A trace serves one scheduler at a time; every task
+ * that recorded in it has ended when it is destroyed, but for the one that does so.
  */
 #ifndef EXTANT_TRACE_TRACE_H
 #define EXTANT_TRACE_TRACE_H
@@ -32,7 +32,6 @@ enum trace_event_id {
 	TRACE_MARK,			/* tracing_mark_write: free text, op_begin and op_end */
 	TRACE_SCOPE_ENTER,
 	TRACE_SCOPE_LEAVE,
-	TRACE_TASK,			/* from here on the ring is that of a task of this name */
 #define EVENT(system, name, ...) TRACE_ID_##name,
 #include "trace/events.def"
 #undef EVENT
@@ -57,7 +56,7 @@ struct trace_options {
 
 /* Nothing is on. 0 or -ENOMEM. */
 must_check int trace_create(struct arena *a, const struct trace_options *opt, struct trace **out);
-/* After the scheduler it served, or when no task of that will emit again. NULL and trace_none() are left alone. */
+/* NULL and trace_none() are left alone. */
 void trace_destroy(struct trace *t);
 enum trace_dialect trace_dialect(const struct trace *t);
 
