@@ -32,9 +32,13 @@
 #define CAPABILITY(name)	THREAD_ATTR(capability(name))
 #define GUARDED_BY(lock)	THREAD_ATTR(guarded_by(lock))
 #define REQUIRES(...)		THREAD_ATTR(requires_capability(__VA_ARGS__))
+#define REQUIRES_SHARED(...)	THREAD_ATTR(requires_shared_capability(__VA_ARGS__))
 #define ACQUIRE(...)		THREAD_ATTR(acquire_capability(__VA_ARGS__))
 #define RELEASE(...)		THREAD_ATTR(release_capability(__VA_ARGS__))
 #define TRY_ACQUIRE(...)	THREAD_ATTR(try_acquire_capability(__VA_ARGS__))
+#define ACQUIRE_SHARED(...)	THREAD_ATTR(acquire_shared_capability(__VA_ARGS__))
+#define RELEASE_SHARED(...)	THREAD_ATTR(release_shared_capability(__VA_ARGS__))
+#define TRY_ACQUIRE_SHARED(...)	THREAD_ATTR(try_acquire_shared_capability(__VA_ARGS__))
 #define EXCLUDES(...)		THREAD_ATTR(locks_excluded(__VA_ARGS__))
 
 #endif

@@ -3,53 +3,21 @@
  * The order of locks, asserted: a task takes only ranks above all that it holds. Each task keeps what it
  * holds in a short stack of its own; release builds keep nothing.
  */
-#include <assert.h>
 #include <stdio.h>
 
 #include "base/assert.h"
 #include "base/sync_internal.h"
 
 static const char *const rank_names[] = {
-	[RANK_NONE] = "none",
-	[RANK_MOUNT] = "mount",
-	[RANK_FILE_TABLE] = "file table",
-	[RANK_FILE_POS] = "file pos",
-	[RANK_RENAME] = "rename",
-	[RANK_INODE] = "inode",
-	[RANK_INODE_INVALIDATE] = "inode invalidate",
-	[RANK_WRITEBACK] = "writeback",
-	[RANK_PAGE] = "page",
-	[RANK_HANDLE] = "handle",
-	[RANK_ORPHAN] = "orphan",
-	[RANK_XATTR] = "xattr",
-	[RANK_MAP] = "map",
-	[RANK_EXTENT_STATUS] = "extent status",
-	[RANK_PREALLOC] = "prealloc",
-	[RANK_GROUP] = "group",
-	[RANK_RESERVE] = "reserve",
-	[RANK_SUPER] = "super",
-	[RANK_INODE_CACHE] = "inode cache",
-	[RANK_DENTRY] = "dentry",
-	[RANK_DIRTY_INODES] = "dirty inodes",
-	[RANK_CHECKPOINT] = "checkpoint",
-	[RANK_JOURNAL] = "journal",
-	[RANK_JOURNAL_LIST] = "journal list",
-	[RANK_BUFFER_STATE] = "buffer state",
-	[RANK_REVOKE] = "revoke",
-	[RANK_PAGE_TREE] = "page tree",
-	[RANK_BUFFER_HASH] = "buffer hash",
-	[RANK_LRU] = "lru",
-	[RANK_BUDGET] = "budget",
-	[RANK_IO] = "io",
-	[RANK_DEVICE] = "device",
-	[RANK_TRACE] = "trace",
-	[RANK_ARENA] = "arena",
+	[RANK_NONE] = "RANK_NONE",
+#define RANK(name) [name] = #name,
+#include "base/lock_ranks.def"
+#undef RANK
 };
-static_assert(array_size(rank_names) == RANK_COUNT, "each rank has a name");
 
 const char *lock_rank_name(enum lock_rank rank)
 {
-	return rank < RANK_COUNT && rank_names[rank] ? rank_names[rank] : "?";
+	return rank < RANK_COUNT ? rank_names[rank] : "?";
 }
 
 #ifdef EXTANT_SLOW_ASSERTS
@@ -65,16 +33,31 @@ static const struct held_lock *highest_held(const struct task_slot *t)
 	return highest;
 }
 
+/* "lock order: map is taken while group is held" */
+__attribute__((noreturn)) static void fail_order(const char *what, const char *happens, uint16_t held)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "lock order: %s is %s while %s is held", what, happens,
+		 lock_rank_name(held));
+	assertion_failed(__FILE__, __LINE__, text);
+}
+
 void rank_check(const struct task_slot *t, enum lock_rank rank, bool equal_allowed)
 {
 	const struct held_lock *highest = t && rank != RANK_NONE ? highest_held(t) : NULL;
-	char text[128];
 
 	if (!highest || highest->rank < rank || (highest->rank == rank && equal_allowed))
 		return;
-	snprintf(text, sizeof(text), "lock order: %s taken while %s is held", lock_rank_name(rank),
-		 lock_rank_name(highest->rank));
-	assertion_failed(__FILE__, __LINE__, text);
+	fail_order(lock_rank_name(rank), "taken", highest->rank);
+}
+
+void rank_check_highest(const struct task_slot *t, enum lock_rank rank, const void *lock)
+{
+	for (int i = 0; i < t->held_count; i++) {
+		if (t->held[i].lock != lock && t->held[i].rank >= rank)
+			fail_order(lock_rank_name(rank), "waited in", t->held[i].rank);
+	}
 }
 
 void rank_push(struct task_slot *t, enum lock_rank rank, const void *lock)
@@ -101,13 +84,8 @@ void rank_pop(struct task_slot *t, const void *lock)
 
 void rank_check_none(const struct task_slot *t)
 {
-	char text[128];
-
-	if (!t->held_count)
-		return;
-	snprintf(text, sizeof(text), "lock order: %s is still held at the end of a task",
-		 lock_rank_name(t->held[0].rank));
-	assertion_failed(__FILE__, __LINE__, text);
+	if (t->held_count)
+		fail_order("a task", "ended", t->held[0].rank);
 }
 
 void rank_forget_all(struct task_slot *t)

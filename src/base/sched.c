@@ -82,8 +82,10 @@ void sched_destroy(struct sched *s)
 		return;
 	visitor = enter_as_visitor(s);
 	ensure(visitor);		/* a task cannot destroy its own scheduler */
-	if (sched_poisoned(s))
+	if (sched_poisoned(s)) {
 		join_all_spawned(s);
+		arena_expect_leaks(s->arena);
+	}
 	wait_for_callers(s);
 	epoch_fini(s);
 	task_leave(visitor);

@@ -36,48 +36,12 @@
 #include "base/list.h"
 #include "base/log.h"
 
-/*
- * The one order of all locks, lowest first; docs/locking.md says what each protects. A task that
- * holds a lock takes only locks further down this list.
- */
+/* lock_ranks.def has the order; locks of RANK_NONE take no part in it. */
 enum lock_rank {
 	RANK_NONE,
-	RANK_MOUNT,		/* mount, remount, freeze, umount */
-	RANK_FILE_TABLE,	/* open descriptors */
-	RANK_FILE_POS,		/* the position of one open file */
-	RANK_RENAME,		/* renames across directories */
-	RANK_INODE,		/* contents, size and names of one inode; directories before files */
-	RANK_INODE_INVALIDATE,	/* pages of one inode against truncation */
-	RANK_WRITEBACK,		/* one write-back of an inode at a time */
-	RANK_PAGE,		/* one page's bytes */
-	RANK_HANDLE,		/* not a lock: an open handle ranks here, a running commit waits for it */
-	RANK_ORPHAN,
-	RANK_XATTR,		/* extended attributes of one inode */
-	RANK_MAP,		/* the block map of one inode */
-	RANK_EXTENT_STATUS,	/* the extent status tree of one inode */
-	RANK_PREALLOC,		/* preallocations of an inode or a locality group */
-	RANK_GROUP,		/* bitmaps, buddy and descriptor of one block group */
-	RANK_RESERVE,		/* free and delayed counters */
-	RANK_ATTR,		/* attributes of one inode, and copying them into the table */
-	RANK_SUPER,
-	RANK_INODE_CACHE,
-	RANK_DENTRY,
-	RANK_DIRTY_INODES,
-	RANK_CHECKPOINT,	/* one checkpoint at a time */
-	RANK_JOURNAL,		/* state of the journal */
-	RANK_BUFFER_STATE,	/* one buffer's place in the journal */
-	RANK_JOURNAL_LIST,	/* lists of buffers of a transaction */
-	RANK_REVOKE,
-	RANK_JOURNAL_MEMORY,	/* what is set aside for handles */
-	RANK_JOURNAL_SUPER,	/* one write of the journal superblock at a time */
-	RANK_PAGE_TREE,
-	RANK_BUFFER_HASH,
-	RANK_LRU,
-	RANK_BUDGET,
-	RANK_IO,		/* buffers being read or written */
-	RANK_DEVICE,
-	RANK_TRACE,
-	RANK_ARENA,
+#define RANK(name) name,
+#include "base/lock_ranks.def"
+#undef RANK
 	RANK_COUNT
 };
 
@@ -241,12 +205,12 @@ struct CAPABILITY("rwlock") rwlock {
 
 void rwlock_init(struct rwlock *l, enum lock_rank rank);
 void rwlock_fini(struct rwlock *l);
-void rwlock_read(struct rwlock *l);
+void rwlock_read(struct rwlock *l) ACQUIRE_SHARED(l);
 void rwlock_write(struct rwlock *l) ACQUIRE(l);
 void rwlock_write_equal(struct rwlock *l) ACQUIRE(l);
-bool rwlock_tryread(struct rwlock *l);
+bool rwlock_tryread(struct rwlock *l) TRY_ACQUIRE_SHARED(true, l);
 bool rwlock_trywrite(struct rwlock *l) TRY_ACQUIRE(true, l);
-void rwlock_unread(struct rwlock *l);
+void rwlock_unread(struct rwlock *l) RELEASE_SHARED(l);
 void rwlock_unwrite(struct rwlock *l) RELEASE(l);
 /* By the current task, for writing. */
 void rwlock_assert_written(const struct rwlock *l);

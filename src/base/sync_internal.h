@@ -116,10 +116,11 @@ struct sched {
 	/* epoch.c */
 	_Alignas(CACHE_LINE) _Atomic uint64_t epoch;	/* read by all, moved by who reclaims */
 	_Alignas(CACHE_LINE) pthread_mutex_t retire_lock;
-	struct epoch_node *retired_first GUARDED_BY(retire_lock);	/* oldest first */
-	struct epoch_node *retired_last GUARDED_BY(retire_lock);
-	uint32_t retired_count GUARDED_BY(retire_lock);
-	uint32_t reclaim_at GUARDED_BY(retire_lock);	/* when so many are retired */
+	/* under retire_lock: */
+	struct epoch_node *retired_first;	/* oldest first */
+	struct epoch_node *retired_last;
+	uint32_t retired_count;
+	uint32_t reclaim_at;	/* when so many are retired */
 };
 
 static inline struct task_slot *slot_of(struct task *t)
@@ -193,6 +194,8 @@ bool coroutine_yield(struct task_slot *t);
 
 #ifdef EXTANT_SLOW_ASSERTS
 void rank_check(const struct task_slot *t, enum lock_rank rank, bool equal_allowed);
+/* Nothing but `lock` itself is held of this rank or above it. */
+void rank_check_highest(const struct task_slot *t, enum lock_rank rank, const void *lock);
 void rank_push(struct task_slot *t, enum lock_rank rank, const void *lock);
 void rank_pop(struct task_slot *t, const void *lock);
 void rank_check_none(const struct task_slot *t);
@@ -201,6 +204,10 @@ void rank_forget_all(struct task_slot *t);
 static inline void rank_check(const struct task_slot *t, enum lock_rank rank, bool equal_allowed)
 {
 	(void)t, (void)rank, (void)equal_allowed;
+}
+static inline void rank_check_highest(const struct task_slot *t, enum lock_rank rank, const void *lock)
+{
+	(void)t, (void)rank, (void)lock;
 }
 static inline void rank_push(struct task_slot *t, enum lock_rank rank, const void *lock)
 {

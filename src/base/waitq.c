@@ -80,12 +80,12 @@ bool waitq_sleep(struct waitq *q, struct mutex *m, int64_t deadline, const char 
 	bool woken;
 
 	ensure(t && !t->epoch_depth);
+	rank_check_highest(t, m->rank, m);
 	unwind_if_poisoned(t);
 	counter_add(&t->sleeps);
 	task_block_prepare(t, what);
 	add_sleeper(q, t);
 	mutex_unlock(m);
-	lock_rank_assert_below(m->rank);
 	task_block(t, deadline);
 	woken = remove_sleeper(q, t);
 	unwind_if_poisoned(t);

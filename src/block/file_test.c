@@ -39,6 +39,7 @@ static int teardown(void **state)
 	size_t left = arena_bytes(f->arena);
 
 	unlink(f->path);
+	arena_expect_leaks(f->arena);
 	arena_destroy(f->arena);
 	free(f);
 	return left ? -1 : 0;

@@ -113,6 +113,7 @@ static inline int arena_teardown(void **state)
 {
 	size_t left = arena_bytes(*state);
 
+	arena_expect_leaks(*state); /* a failed test leaves things behind: that is not the news */
 	arena_destroy(*state);
 	return left ? -1 : 0;
 }

@@ -11,8 +11,16 @@
  *	(absent) --find_or_create--> LOCKED, not uptodate --read or overwritten--> UPTODATE
  *	UPTODATE --page_mark_dirty--> DIRTY --page_start_writeback--> WRITEBACK --page_end_writeback--> UPTODATE
  *
+ * Between page_clear_dirty and page_start_writeback a page keeps its tag (CLEANING), so that who looks
+ * for dirty pages does not miss one that is about to be written; he waits for its lock. page_unlock
+ * ends it if the page is not written after all.
+ *
  * A page in WRITEBACK may be dirtied again (its bytes are being written: without a checksum over data
  * that does no harm, the write that follows corrects it). Truncation waits for WRITEBACK to end.
+ *
+ * References: the mapping holds one, the write-back under way another. Found pages are referenced; one
+ * that is REMOVED keeps its bytes for its holders. Reclaim drops pages that are clean, unlocked and
+ * nobody's.
  *
  * Locks: page lock (RANK_PAGE, a bit and a wait queue; several at once only in ascending index order of
  * one mapping); the tree is changed under mapping->lock (RANK_PAGE_TREE).
@@ -35,6 +43,8 @@ enum page_state {
 	PAGE_REFERENCED = 1u << 5,	/* used since the last look of the reclaimer */
 	PAGE_REMOVED = 1u << 6,		/* no longer in its mapping */
 	PAGE_READAHEAD = 1u << 7,	/* reaching it starts the next read-ahead */
+	PAGE_CLEANING = 1u << 8,	/* no longer DIRTY, not yet WRITEBACK: still counted and tagged as dirty */
+	/* 1u << 31: BIT_WAITERS */
 };
 
 /* Of each block of a page. */
@@ -58,11 +68,15 @@ struct mapping;
 struct page {
 	_Atomic uint32_t state;
 	_Atomic int32_t refs;
-	uint64_t index;			/* constant */
-	struct mapping *mapping;	/* constant; NULL once removed */
-	uint8_t *data;
-	struct list lru;
+	uint64_t index;			/* constant; below UINT64_MAX */
+	struct mapping *mapping;	/* page lock, or WRITEBACK; NULL once removed */
+	uint8_t *data;			/* constant; page lock or inode's lock: the bytes; not zeroed when new */
+	/* page*.c's: */
+	struct page_cache *cache;	/* constant */
+	uint64_t wait_key;		/* constant */
+	struct list lru;		/* lock of the mapping's part of the LRU */
 	struct epoch_node retire;
+	/* page lock: */
 	struct page_block blocks[];	/* mapping->blocks_per_page */
 };
 
@@ -73,29 +87,40 @@ struct mapping {
 	struct page_cache *cache;	/* constant */
 	void *host;			/* the inode; constant */
 	struct radix pages GUARDED_BY(lock);	/* read inside an epoch */
-	_Atomic uint64_t page_count, dirty_count, writeback_count;
-	_Atomic int error;		/* of a failed write-back, until reported */
-	_Atomic uint32_t error_seq;	/* counts them, so that each open file is told once */
+	_Atomic uint64_t page_count, dirty_count, writeback_count;	/* written under lock */
+	_Atomic int error;		/* of the last write-back that failed */
+	_Atomic uint32_t error_seq;	/* counts those by 2; bit 0: somebody was told of the last one */
+	uint64_t number;		/* of the cache's mappings; constant */
 	uint64_t writeback_index;	/* where cyclic write-back goes on; owned by who holds the write-back lock */
 };
-enum { MAPPING_TAG_DIRTY, MAPPING_TAG_WRITEBACK };
+#define MAPPING_TAG_DIRTY	RADIX_TAG_0
+#define MAPPING_TAG_WRITEBACK	RADIX_TAG_1
 
 struct page_cache_options {
 	struct arena *arena;
 	struct budget *budget;
 	uint32_t block_size;
-	/* Reclaim asks before it drops a clean page (buffers under the journal?); page locked. */
+	/*
+	 * Reclaim asks before it drops a clean page, locked; the user lets its buffers go. False: not
+	 * now (one is under the journal). It waits for nothing. NULL: always.
+	 */
 	bool (*may_release)(void *user, struct page *p);
-	/* The dirty state of a mapping begins or ends: the flusher's list. */
+	/*
+	 * A mapping's dirty_count left 0 or came back to it; called with a lock of one of its pages and
+	 * no other. Calls of several tasks may overtake each other: what counts is dirty_count. NULL: nobody.
+	 */
 	void (*dirtied)(void *user, struct mapping *m);
 	void *user;
 };
 
+/* The arena and the budget outlive the cache; the arena outlives the scheduler too. */
 must_check int page_cache_create(const struct page_cache_options *opt, struct page_cache **out);
+/* No mapping has a page. NULL: nothing. */
 void page_cache_destroy(struct page_cache *c);
 uint32_t page_size(const struct page_cache *c);
 uint32_t page_blocks(const struct page_cache *c);		/* blocks in a page */
 uint64_t page_cache_dirty_pages(const struct page_cache *c);
+uint64_t page_cache_reclaimed_pages(const struct page_cache *c);
 
 void mapping_init(struct mapping *m, struct page_cache *c, void *host);
 /* No page is left. */
@@ -103,10 +128,14 @@ void mapping_fini(struct mapping *m);
 
 /* Referenced, or NULL. No lock is taken; reads no shared word but the page's own count. */
 struct page *page_find(struct mapping *m, uint64_t index);
-/* Referenced and locked; made when it is not there. -ENOMEM. */
+/* Referenced and locked; made, not uptodate and its bytes not zeroed, when it is not there. -ENOMEM. */
 must_check int page_find_or_create(struct mapping *m, uint64_t index, struct page **out);
-/* Up to `max` pages from *index on that carry the tag, referenced; moves *index behind the last. */
-int page_find_tagged(struct mapping *m, uint64_t *index, uint64_t last, int tag, struct page **out, int max);
+/*
+ * Up to `max` pages of [*index, last] that carry the tag, in ascending order, referenced; moves *index
+ * behind the last of them. Inside it no lock is taken; a page that comes or goes meanwhile may be missed.
+ */
+int page_find_tagged(struct mapping *m, uint64_t *index, uint64_t last, enum radix_tag tag,
+		     struct page **out, int max);
 /* The same, of all pages. */
 int page_find_range(struct mapping *m, uint64_t *index, uint64_t last, struct page **out, int max);
 
@@ -115,16 +144,25 @@ static inline struct page *page_hold(struct page *p)
 	atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
 	return p;
 }
+/* put(NULL) does nothing. */
 void page_put(struct page *p);
+static inline void page_put_scope(struct page **p)
+{
+	page_put(*p);
+}
+#define autopage cleanup_with(page_put_scope) struct page *
+
+/* Who waited looks whether the page is REMOVED now. */
 void page_lock(struct page *p);
 bool page_trylock(struct page *p);
 void page_unlock(struct page *p);
+/* With the page lock no other write-back of it can begin after this. */
 void page_wait_writeback(struct page *p);
 
 /* With the page lock. */
 void page_mark_uptodate(struct page *p);
 void page_mark_dirty(struct page *p);
-/* False when it was clean. */
+/* False when it was clean. Then page_start_writeback, page_mark_dirty again, or page_remove. */
 bool page_clear_dirty(struct page *p);
 void page_start_writeback(struct page *p);
 /* Without it. `err`: recorded in the mapping. */
@@ -132,9 +170,19 @@ void page_end_writeback(struct page *p, int err);
 /* Takes it out of the mapping; locked, not in WRITEBACK. Its blocks' buffers have been let go. */
 void page_remove(struct page *p);
 
-/* Write-back of [first, last] that is under way has ended. */
+/*
+ * Takes out all pages of [first, last], dirty or not: each is locked, its write-back has ended and
+ * `release` (or NULL) has let its blocks' buffers go.
+ */
+void mapping_remove_pages(struct mapping *m, uint64_t first, uint64_t last,
+			  void (*release)(void *arg, struct page *p), void *arg);
+/* Write-back of [first, last] that is under way now has ended. */
 void mapping_wait_writeback(struct mapping *m, uint64_t first, uint64_t last);
-/* An error of write-back since `*seen`: once for each caller's `seen`. */
+/* What an open file begins its `seen` with: it will be told of an error that nobody was told of yet. */
+uint32_t mapping_sample_error(const struct mapping *m);
+/* An error of write-back since `*seen`, or 0: once for each caller's `seen`. */
 int mapping_report_error(struct mapping *m, uint32_t *seen);
+/* Records one that page_end_writeback did not see (a block could not be mapped). */
+void mapping_record_error(struct mapping *m, int err);
 
 #endif

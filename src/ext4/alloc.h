@@ -77,7 +77,7 @@ must_check int __ext4_new_inode(struct inode *dir, uint16_t mode, const char *na
 				const struct ext4_cred *cred, enum ext4_handle_type type, int credits,
 				struct inode **out);
 #define ext4_new_inode_start_handle __ext4_new_inode
-/* The number goes back {ext4_free_inode}. */
+/* The number goes back {ext4_free_inode}, and memory lets go of its map; the last step of an eviction. */
 must_check int ext4_free_inode(struct handle *h, struct inode *inode);
 /* Zeroes what of an inode table was never written (lazyinit.c: its task). */
 must_check int ext4_init_inode_table(struct ext4_fs *fs, ext4_group_t group, bool barrier);

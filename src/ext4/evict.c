@@ -22,7 +22,7 @@ static int free_inode_credits(const struct inode *i)
 }
 
 /* What memory keeps of it: preallocations and the map. */
-static void ext4_clear_inode(struct inode *i)
+void ext4_clear_inode(struct inode *i)
 {
 	TRACE_SCOPE(i->fs, ext4_clear_inode);
 	ext4_discard_preallocations(i);
@@ -71,9 +71,10 @@ static void delete(struct inode *i)
 		return;
 	}
 	err = delete_in(h, i);
-	ext4_clear_inode(i);
-	if (err)
+	if (err) {
 		ext4_orphan_forget(i);
+		ext4_clear_inode(i);
+	}
 	(void)ext4_journal_stop(fs, h); /* the journal has reported it */
 }
 

@@ -202,6 +202,9 @@ must_check int ext4_read_inode_bitmap(struct ext4_fs *fs, struct ext4_group *g, 
 void ext4_block_bitmap_csum_set(struct ext4_fs *fs, struct ext4_group *g, const struct buffer *bitmap) REQUIRES(g->lock);
 void ext4_inode_bitmap_csum_set(struct ext4_fs *fs, struct ext4_group *g, const struct buffer *bitmap) REQUIRES(g->lock);
 
+/* Changes of a group's numbers, for the choice of inodes. */
+void ext4_flex_add(struct ext4_fs *fs, ext4_group_t group, int64_t clusters, int inodes, int dirs);
+
 /* ---- zones (zones.c): no file may map these blocks */
 
 must_check int ext4_zones_create(struct ext4_fs *fs);

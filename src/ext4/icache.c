@@ -271,24 +271,30 @@ int ext4_iget(struct ext4_fs *fs, uint32_t ino, enum iget_flags flags, struct in
 	return err;
 }
 
-int ext4_inode_new(struct ext4_fs *fs, uint32_t ino, struct inode **out)
+struct inode *ext4_inode_prepare(struct ext4_fs *fs)
 {
-	bool made;
-	int err = find_or_make(fs, ino, out, &made);
-
-	if (err || made)
-		return err;
-	/* The bitmap says free, and yet somebody holds it. */
-	ext4_iput(*out);
-	*out = NULL;
-	return ext4_error(fs, ino, 0, "inode is free in its bitmap and in use");
+	return inode_alloc(fs, 0);
 }
 
-void ext4_inode_drop_new(struct inode *i)
+void ext4_inode_unprepare(struct inode *i)
 {
-	atomic_fetch_or(&i->state, INODE_BAD);
-	atomic_store(&i->refs, DEAD);
-	inode_gone(i);
+	inode_free(&i->retire);
+}
+
+int ext4_inode_insert_new(struct inode *i, uint32_t ino)
+{
+	struct inode_cache *c = i->fs->inodes;
+	struct inode *old;
+
+	guard(&c->lock);
+	while ((old = find(c, ino)) != NULL) {
+		if (atomic_load(&old->refs) >= 0) /* the bitmap says free, and yet it is in use */
+			return ext4_error(i->fs, ino, 0, "inode is free in its bitmap and in use");
+		(void)waitq_sleep(&c->changed, &c->lock, CLOCK_NEVER, "an inode is gone");
+	}
+	i->ino = ino;
+	insert(c, i);
+	return 0;
 }
 
 void ext4_iput(struct inode *i)

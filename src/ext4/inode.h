@@ -158,8 +158,14 @@ static inline struct inode *ext4_ihold(struct inode *i)
 }
 /* Drops a reference; the last one of an unlinked inode evicts it (starts a handle: hold no lock, no handle unless of the same operation). */
 void ext4_iput(struct inode *i);
-/* A new one in memory, locked against others by INODE_NEW until ext4_inode_unlock_new. For ialloc.c. */
-must_check int ext4_inode_new(struct ext4_fs *fs, uint32_t ino, struct inode **out);
+/*
+ * A new one, in three steps, for ialloc.c: memory first (NULL: out of it), then, when it has a number, into the
+ * cache (waits for an evicted one of that number to be gone), where INODE_NEW keeps others waiting until
+ * ext4_inode_unlock_new.
+ */
+struct inode *ext4_inode_prepare(struct ext4_fs *fs);
+void ext4_inode_unprepare(struct inode *i);
+must_check int ext4_inode_insert_new(struct inode *i, uint32_t ino);
 void ext4_inode_unlock_new(struct inode *i);
 /* Calls fn for each inode in memory (referenced meanwhile), in order of becoming known; for sync and umount. */
 int ext4_inode_for_each(struct ext4_fs *fs, int (*fn)(struct inode *i, void *arg), void *arg);

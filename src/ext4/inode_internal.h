@@ -18,7 +18,7 @@ must_check int ext4_inode_usable(struct inode *i, enum iget_flags flags);
 void ext4_inode_forget(struct inode *i);
 /* Umount: evicts every idle inode, in order of becoming known. */
 void ext4_inodes_evict_all(struct ext4_fs *fs);
-/* A new inode that did not come to be: out of the cache, nothing else. */
-void ext4_inode_drop_new(struct inode *i);
+/* Preallocations and map of an inode that is being evicted. */
+void ext4_clear_inode(struct inode *i);
 
 #endif

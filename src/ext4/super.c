@@ -111,13 +111,16 @@ int ext4_super_mark_clean(struct ext4_fs *fs)
 
 /* ---- totals */
 
-static void add_to_flex(struct ext4_fs *fs, ext4_group_t group, const struct ext4_descriptor *d)
+void ext4_flex_add(struct ext4_fs *fs, ext4_group_t group, int64_t clusters, int inodes, int dirs)
 {
 	struct ext4_flex *f = &fs->flex[group >> fs->geo.flex_bits];
 
-	atomic_fetch_add(&f->free_clusters, d->free_clusters);
-	atomic_fetch_add(&f->free_inodes, d->free_inodes);
-	atomic_fetch_add(&f->used_dirs, d->used_dirs);
+	if (clusters)
+		atomic_fetch_add_explicit(&f->free_clusters, (uint64_t)clusters, memory_order_relaxed);
+	if (inodes)
+		atomic_fetch_add_explicit(&f->free_inodes, (uint32_t)inodes, memory_order_relaxed);
+	if (dirs)
+		atomic_fetch_add_explicit(&f->used_dirs, (uint32_t)dirs, memory_order_relaxed);
 }
 
 int ext4_counters_init(struct ext4_fs *fs)
@@ -137,7 +140,7 @@ int ext4_counters_init(struct ext4_fs *fs)
 		blocks += d.free_clusters;
 		inodes += d.free_inodes;
 		dirs += d.used_dirs;
-		add_to_flex(fs, g, &d);
+		ext4_flex_add(fs, g, d.free_clusters, (int)d.free_inodes, (int)d.used_dirs);
 	}
 	ext4_counter_set(&fs->counters.free_clusters, blocks);
 	ext4_counter_set(&fs->counters.dirty_clusters, 0);

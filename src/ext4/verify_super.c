@@ -384,7 +384,7 @@ struct span {
 
 static bool spans_meet(const struct span *a, const struct span *b)
 {
-	return a->block < b->block + b->len && b->block < a->block + a->len;
+	return a->len && b->len && a->block < b->block + b->len && b->block < a->block + a->len;
 }
 
 /* Of the group, without flex_bg; inside the file system anyway. Apart from what a group begins with. */
