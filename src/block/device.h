@@ -129,7 +129,8 @@ must_check int block_cow_export(struct block_device *cow, block_range_fn fn, voi
 
 /*
  * Keeps every write (with its bytes), flush, forced write and discard, in order: a write where it
- * returned, a flush where it began, so that what stands before a flush is what it made stable. What
+ * returned, a flush where it began, so that what stands before a flush is what it made stable. A
+ * write that begins with a flush is one entry, or two if another call returned meanwhile. What
  * fails is not kept.
  */
 enum block_record_kind { RECORD_WRITE, RECORD_FLUSH, RECORD_DISCARD, RECORD_MARK };

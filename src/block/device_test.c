@@ -72,6 +72,21 @@ static int make_stats(struct arena *a, uint64_t size, struct block_device **out)
 	return make_over_mem(a, size, block_stats_create, out);
 }
 
+static int make_record(struct arena *a, uint64_t size, struct block_device **out)
+{
+	return make_over_mem(a, size, block_record_create, out);
+}
+
+static int delay_create(struct arena *a, struct block_device *lower, struct block_device **out)
+{
+	return block_delay_create(a, lower, 0, 0, 0, out);
+}
+
+static int make_delay(struct arena *a, uint64_t size, struct block_device **out)
+{
+	return make_over_mem(a, size, delay_create, out);
+}
+
 static int make_cow_over_cow(struct arena *a, uint64_t size, struct block_device **out)
 {
 	struct block_device *lower;
@@ -96,6 +111,8 @@ static const struct maker {
 	{ "cow over cow", make_cow_over_cow },
 	{ "fault", make_fault },
 	{ "stats", make_stats },
+	{ "record", make_record },
+	{ "delay", make_delay },
 };
 
 /* ---- the cases */
