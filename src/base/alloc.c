@@ -6,8 +6,8 @@
  *
  * A small piece's owner is the slab it was cut from: some KiB of the C library's memory, all pieces
  * of one size class. Slabs of a class start small and double, so that a mount that needs three
- * extents costs little and one that needs a million makes few slabs. A slab with nothing in use goes
- * back to the C library unless it is the last of its class with room.
+ * extents costs little and one that needs a million makes few slabs. A slab with nothing in use
+ * goes back to the C library unless it is the last of its class with room.
  *
  * The state tells a live piece from a freed one: a second free is found, not suffered.
  */
@@ -45,10 +45,10 @@ struct slab {
 };
 _Static_assert(sizeof(struct slab) % 16 == 0, "pieces are aligned to 16 bytes");
 
-#define SMALL_MAX	   4096		/* header included */
+#define SMALL_MAX          4096 /* header included */
 #define SLAB_FIRST_BYTES   1024
 #define SLAB_DOUBLINGS_MAX 5u
-#define SLAB_PIECES_MIN	   4
+#define SLAB_PIECES_MIN    4
 
 /* ---- size classes */
 
@@ -91,7 +91,9 @@ static void shard_init(struct shard *s, const pthread_mutexattr_t *attr)
 	room_init(s->orders, BLOCK_ORDER_COUNT);
 }
 
-/* Thread identities are addresses far apart; a product spreads their middle bits over the top ones. */
+/*
+ * Thread identities are addresses far apart; a product spreads their middle bits over the top ones.
+ */
 struct shard *shard_lock_mine(struct arena *a)
 {
 	uint64_t identity = (uint64_t)pthread_self() >> 6;
@@ -107,7 +109,8 @@ bool arena_fails_now(struct arena *a)
 	uint64_t left = atomic_load_explicit(&a->fail_countdown, memory_order_relaxed);
 
 	while (left != UINT64_MAX)
-		if (atomic_compare_exchange_weak(&a->fail_countdown, &left, left ? left - 1 : UINT64_MAX))
+		if (atomic_compare_exchange_weak(&a->fail_countdown, &left,
+						 left ? left - 1 : UINT64_MAX))
 			return left == 0;
 	return false;
 }
@@ -249,8 +252,11 @@ static struct header *large_alloc(struct arena *a, size_t size)
 
 	if (!piece)
 		return NULL;
-	piece->large = (struct large){ .start = piece, .size = size, .footprint = sizeof(*piece) + size };
-	piece->header = (struct header){ .owner = &piece->large, .size = (uint32_t)size, .state = PIECE_LARGE };
+	piece->large =
+		(struct large){ .start = piece, .size = size, .footprint = sizeof(*piece) + size };
+	piece->header = (struct header){ .owner = &piece->large,
+					 .size = (uint32_t)size,
+					 .state = PIECE_LARGE };
 	large_link(a, &piece->large);
 	return &piece->header;
 }
@@ -302,7 +308,10 @@ void arena_destroy(struct arena *a)
 	if (!a)
 		return;
 	if (!atomic_load(&a->leaks_expected) && arena_bytes(a) != 0) {
-		/* The address sanitizer knows who allocated what is left and reports it if we do not free it. */
+		/*
+		 * The address sanitizer knows who allocated what is left and reports it if we do
+		 * not free it.
+		 */
 		if (ARENA_PASSES_THROUGH) {
 			free(a);
 			return;

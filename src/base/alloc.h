@@ -4,8 +4,8 @@
  * allocation can be made to fail by number, and the whole is dropped at once.
  *
  * Small pieces come from size classes, larger ones from the C library, blocks of bytes from regions
- * that hold blocks of one size; what is empty again goes back to the C library. An arena that is not
- * used yet takes some 4 KiB. With the address sanitizer every piece comes from the C library,
+ * that hold blocks of one size; what is empty again goes back to the C library. An arena that is
+ * not used yet takes some 4 KiB. With the address sanitizer every piece comes from the C library,
  * so that it sees each one; what was left at the end is then its report, not an assertion of ours.
  *
  * Threads: any task may call these at any time, holding any lock.
@@ -22,9 +22,15 @@ struct arena;
 
 /* NULL when memory is out. */
 struct arena *arena_create(void);
-/* Frees everything that came from it. With slow assertions, asserts that nothing was left, unless leaks are expected. */
+/*
+ * Frees everything that came from it. With slow assertions, asserts that nothing was left, unless
+ * leaks are expected.
+ */
 void arena_destroy(struct arena *a);
-/* What is left at the end is dropped in silence: the mount was poisoned, or is dropped as a whole on purpose. */
+/*
+ * What is left at the end is dropped in silence: the mount was poisoned, or is dropped as a whole
+ * on purpose.
+ */
 void arena_expect_leaks(struct arena *a);
 
 /*

@@ -35,7 +35,8 @@ struct region {
 	uint32_t used;
 	uint32_t fresh;			/* blocks from here on were never used */
 };
-_Static_assert(sizeof(struct region) <= (size_t)1 << BLOCK_ORDER_MIN, "a region's description lies in one block");
+_Static_assert(sizeof(struct region) <= (size_t)1 << BLOCK_ORDER_MIN,
+	       "a region's description lies in one block");
 
 static uint32_t order_of(size_t size)
 {

@@ -26,9 +26,9 @@
 #define ARENA_PASSES_THROUGH 0
 #endif
 
-#define SHARD_COUNT	   4
-#define SIZE_CLASS_COUNT   27		/* 32, 48 ... 128, then four steps to each doubling, to 4096 */
-#define BLOCK_ORDER_MIN	   9		/* 512 bytes */
+#define SHARD_COUNT       4
+#define SIZE_CLASS_COUNT  27		/* 32, 48 ... 128, then four to a doubling, to 4096 */
+#define BLOCK_ORDER_MIN   9 /* 512 bytes */
 #define BLOCK_ORDER_COUNT  8		/* to 64 KiB */
 
 /* Slabs or regions of one size that have room; those that are full are in the shard's list only. */
@@ -70,7 +70,8 @@ static inline void shard_unlock(struct shard *s)
 /* Counting, under the shard's lock: one writer, so that a load and a store make an addition. */
 static inline void shard_add_bytes(struct shard *s, size_t change)
 {
-	atomic_store_explicit(&s->bytes, atomic_load_explicit(&s->bytes, memory_order_relaxed) + change,
+	atomic_store_explicit(&s->bytes,
+			      atomic_load_explicit(&s->bytes, memory_order_relaxed) + change,
 			      memory_order_relaxed);
 }
 static inline void shard_add_footprint(struct shard *s, size_t change)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Pieces and blocks do not overlap and keep their bytes under random use, by one thread and by
- * several that free each other's; counters are exact; each allocation fails by number; what is empty
- * goes back.
+ * several that free each other's; counters are exact; each allocation fails by number; what is
+ * empty goes back.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -246,7 +246,8 @@ static void threads_free_each_others_pieces(void **state)
 
 	pthread_barrier_init(&barrier, NULL, THREADS);
 	for (int i = 0; i < THREADS; i++) {
-		workers[i] = (struct worker){ a, &barrier, pieces[i], pieces[(i + 1) % THREADS], i };
+		workers[i] =
+			(struct worker){ a, &barrier, pieces[i], pieces[(i + 1) % THREADS], i };
 		assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
 	}
 	for (int i = 0; i < THREADS; i++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Assertions are for our own mistakes; they stay on in release builds. One that fails in a task of a
- * mount calls the program's handler and poisons that mount (sync.c): nothing more is written, every
- * call answers EIO. Without a handler, or outside of any task, the process stops.
+ * Assertions are for our own mistakes; they stay on in release builds. One that fails in a task of
+ * a mount calls the program's handler and poisons that mount (sync.c): nothing more is written,
+ * every call answers EIO. Without a handler, or outside of any task, the process stops.
  */
 #ifndef EXTANT_BASE_ASSERT_H
 #define EXTANT_BASE_ASSERT_H

@@ -27,8 +27,10 @@ static void check_searches(const uint8_t *map, uint32_t size)
 	for (uint32_t from = 0; from <= size; from++) {
 		uint32_t ones = 0;
 
-		assert_int_equal(bitmap_next_one(map, size, from), plain_next(map, size, from, true));
-		assert_int_equal(bitmap_next_zero(map, size, from), plain_next(map, size, from, false));
+		assert_int_equal(bitmap_next_one(map, size, from),
+				 plain_next(map, size, from, true));
+		assert_int_equal(bitmap_next_zero(map, size, from),
+				 plain_next(map, size, from, false));
 		for (uint32_t count = 0; count <= size - from; count++) {
 			assert_int_equal(bitmap_count_ones(map, from, count), ones);
 			assert_int_equal(bitmap_all_ones(map, from, count), ones == count);
@@ -49,7 +51,8 @@ static void searches_agree_with_single_bits(void **state)
 
 		for (uint32_t density = 0; density <= 8; density++) {
 			for (uint32_t i = 0; i < size / 8 + (size % 8 != 0); i++)
-				map[i] = (uint8_t)(random_below(&r, 8) < density ? 0xff : random_u64(&r));
+				map[i] = (uint8_t)(random_below(&r, 8) < density ? 0xff
+										 : random_u64(&r));
 			if (density == 8)
 				memset(map, 0, (size + 7) / 8);
 			check_searches(map, size);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Time. The core asks a clock and nothing else; which clock it is, is chosen when the mount is opened:
- * the machine's, or a virtual one that moves only when it is told to, so that a run repeats bit for bit.
+ * Time. The core asks a clock and nothing else; which clock it is, is chosen when the mount is
+ * opened: the machine's, or a virtual one that moves only when it is told to, so that a run repeats
+ * bit for bit.
  *
  * All times are nanoseconds. `realtime` counts since 1970 and stamps inodes; `monotonic` measures
  * intervals and deadlines.
@@ -18,7 +19,7 @@
 
 struct clock {
 	bool is_virtual;
-	int64_t tick_ns;		/* stamps are rounded down to it (4 ms in recordings); 0 or 1: not rounded */
+	int64_t tick_ns;		/* stamps are rounded down to it; 0 or 1: not rounded */
 	/* of a virtual clock: */
 	int64_t realtime_ns;
 	int64_t monotonic_ns;
@@ -33,7 +34,10 @@ int64_t clock_monotonic(const struct clock *c);
 int64_t clock_realtime(const struct clock *c);
 /* The time to stamp inodes with: realtime, in ticks. */
 int64_t clock_stamp(const struct clock *c);
-/* Moves a virtual clock to the monotonic time `ns`; never backwards. The scheduler calls it when all tasks wait. */
+/*
+ * Moves a virtual clock to the monotonic time `ns`; never backwards. The scheduler calls it when
+ * all tasks wait.
+ */
 void clock_advance_to(struct clock *c, int64_t monotonic_ns);
 
 #endif

@@ -26,7 +26,11 @@ static void stamps_are_rounded_down_to_ticks(void **state)
 {
 	static const struct {
 		int64_t now_ns, stamp_ns;
-	} cases[] = { { 0, 0 }, { 3999999, 0 }, { 4000000, 4000000 }, { 11999999, 8000000 }, { -1, -4000000 } };
+	} cases[] = { { 0, 0 },
+		      { 3999999, 0 },
+		      { 4000000, 4000000 },
+		      { 11999999, 8000000 },
+		      { -1, -4000000 } };
 	struct clock c;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -19,7 +19,7 @@
 #include <wmmintrin.h>
 
 #define WITH_INSTRUCTION __attribute__((target("sse4.2")))
-#define WITH_PRODUCT	 __attribute__((target("sse4.2,pclmul")))
+#define WITH_PRODUCT     __attribute__((target("sse4.2,pclmul")))
 
 bool crc32c_has_instruction(void)
 {
@@ -52,9 +52,9 @@ WITH_INSTRUCTION static uint32_t one_lane(uint32_t crc, const uint8_t *p, size_t
 }
 
 /*
- * Lanes of n bytes. `over_one` is x^(8 n - 33) modulo the polynomial, `over_two` x^(16 n - 33), both
- * reflected: the product of two reflected numbers is one bit short, and reducing 64 bits multiplies
- * with x^32. The lengths suit blocks of 4096 and 1024 bytes and inodes of 256.
+ * Lanes of n bytes. `over_one` is x^(8 n - 33) modulo the polynomial, `over_two` x^(16 n - 33),
+ * both reflected: the product of two reflected numbers is one bit short, and reducing 64 bits
+ * multiplies with x^32. The lengths suit blocks of 4096 and 1024 bytes and inodes of 256.
  */
 struct lanes {
 	size_t len;
@@ -68,7 +68,8 @@ static const struct lanes lane_table[] = {
 
 WITH_PRODUCT static uint64_t moved_on(uint64_t crc, uint32_t power)
 {
-	__m128i product = _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)crc), _mm_cvtsi64_si128(power), 0);
+	__m128i product =
+		_mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)crc), _mm_cvtsi64_si128(power), 0);
 
 	return (uint64_t)_mm_cvtsi128_si64(product);
 }
@@ -82,7 +83,8 @@ WITH_PRODUCT static uint32_t three_lanes(uint32_t crc, const uint8_t *p, const s
 		b = _mm_crc32_u64(b, word_at(p + l->len));
 		c = _mm_crc32_u64(c, word_at(p + 2 * l->len));
 	}
-	return (uint32_t)(_mm_crc32_u64(0, moved_on(a, l->over_two) ^ moved_on(b, l->over_one)) ^ c);
+	return (uint32_t)(_mm_crc32_u64(0, moved_on(a, l->over_two) ^ moved_on(b, l->over_one)) ^
+			  c);
 }
 
 uint32_t crc32c_by_instruction(uint32_t crc, const void *p, size_t len)
@@ -142,7 +144,10 @@ uint32_t crc32c_by_instruction(uint32_t crc, const void *p, size_t len)
 
 #endif
 
-/* What the processor can do is asked each time: the answer is a load of a constant the C library keeps. */
+/*
+ * What the processor can do is asked each time: the answer is a load of a constant the C library
+ * keeps.
+ */
 uint32_t crc32c(uint32_t crc, const void *p, size_t len)
 {
 	if (crc32c_has_instruction())

@@ -4,8 +4,8 @@
  * entry of a byte is the sum (exclusive or) of the entries of its bits, and those are the
  * polynomial, moved on bit by bit.
  *
- * crc32c takes eight bytes a step: table k holds what a byte becomes with k zero bytes behind it, so
- * that the eight bytes' contributions are looked up independently and added.
+ * crc32c takes eight bytes a step: table k holds what a byte becomes with k zero bytes behind it,
+ * so that the eight bytes' contributions are looked up independently and added.
  */
 #include "base/csum.h"
 #include "base/csum_internal.h"
@@ -14,13 +14,15 @@
 
 #define BIT(byte, n, value) ((byte) >> (n) & 1 ? (value) : 0)
 #define ROW4(entry, b) entry(b), entry((b) + 1), entry((b) + 2), entry((b) + 3)
-#define ROW16(entry, b) ROW4(entry, b), ROW4(entry, (b) + 4), ROW4(entry, (b) + 8), ROW4(entry, (b) + 12)
-#define ROW64(entry, b) ROW16(entry, b), ROW16(entry, (b) + 16), ROW16(entry, (b) + 32), ROW16(entry, (b) + 48)
+#define ROW16(entry, b) \
+	ROW4(entry, b), ROW4(entry, (b) + 4), ROW4(entry, (b) + 8), ROW4(entry, (b) + 12)
+#define ROW64(entry, b) \
+	ROW16(entry, b), ROW16(entry, (b) + 16), ROW16(entry, (b) + 32), ROW16(entry, (b) + 48)
 #define TABLE(entry) { ROW64(entry, 0), ROW64(entry, 64), ROW64(entry, 128), ROW64(entry, 192) }
 
 /* ---- crc32c */
 
-/* C_n is the polynomial, n bits on; bit b of a byte with k zero bytes behind it comes to C_(7 - b + 8 * k). */
+/* C_n is the polynomial, n bits on; bit b of a byte before k zeros comes to C_(7 - b + 8 k). */
 #define CASTAGNOLI 0x82f63b78u
 #define NEXT(c) ((c) >> 1 ^ ((c) & 1 ? CASTAGNOLI : 0))
 enum {

@@ -54,7 +54,8 @@ static void check_range(const uint8_t *p, size_t len, uint32_t seed)
 static void all_ways_agree(void **state)
 {
 	static uint8_t buffer[9000];
-	static const size_t lengths[] = { 1007, 1008, 1023, 1024, 1025, 4079, 4080, 4095, 4096, 5088, 8160, 8192 };
+	static const size_t lengths[] = { 1007, 1008, 1023, 1024, 1025, 4079,
+					  4080, 4095, 4096, 5088, 8160, 8192 };
 	struct random r;
 
 	random_init_seed(&r, 3);
@@ -77,8 +78,10 @@ static void results_feed_into_the_next_call(void **state)
 	for (int i = 0; i < 200; i++) {
 		size_t cut = random_below(&r, sizeof(buffer) + 1), rest = sizeof(buffer) - cut;
 
-		assert_int_equal(crc32c(crc32c(5, buffer, cut), buffer + cut, rest), crc32c(5, buffer, sizeof(buffer)));
-		assert_int_equal(crc16(crc16(5, buffer, cut), buffer + cut, rest), crc16(5, buffer, sizeof(buffer)));
+		assert_int_equal(crc32c(crc32c(5, buffer, cut), buffer + cut, rest),
+				 crc32c(5, buffer, sizeof(buffer)));
+		assert_int_equal(crc16(crc16(5, buffer, cut), buffer + cut, rest),
+				 crc16(5, buffer, sizeof(buffer)));
 		assert_int_equal(crc32_be(crc32_be(5, buffer, cut), buffer + cut, rest),
 				 crc32_be(5, buffer, sizeof(buffer)));
 	}

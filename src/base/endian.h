@@ -53,7 +53,9 @@ ENDIAN_TYPE(be32, 32, ENDIAN_BE)
 ENDIAN_TYPE(be64, 64, ENDIAN_BE)
 
 /* What a struct on disk must measure; a wrong one does not compile. */
-#define DISK_SIZE(type, size)		static_assert(sizeof(type) == (size), #type " has another size on disk")
-#define DISK_OFFSET(type, field, off)	static_assert(offsetof(type, field) == (off), #type "." #field " lies elsewhere on disk")
+#define DISK_SIZE(type, size) \
+	static_assert(sizeof(type) == (size), #type " has another size on disk")
+#define DISK_OFFSET(type, field, off) \
+	static_assert(offsetof(type, field) == (off), #type "." #field " lies elsewhere on disk")
 
 #endif

@@ -9,6 +9,6 @@
 #include <errno.h>
 
 #define EFSCORRUPTED	EUCLEAN		/* the structure is not what it must be */
-#define EFSBADCRC	EBADMSG		/* the checksum says that the block is not what was written */
+#define EFSBADCRC	EBADMSG		/* the checksum says: not what was written */
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Buckets fill evenly with numbers in a row and with names that differ little; seed and length count. */
+/*
+ * Buckets fill evenly with numbers in a row and with names that differ little; seed and length
+ * count.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

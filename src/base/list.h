@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A ring of nodes that lie inside the things they link. The head is a node too; an empty list points at itself.
+ * A ring of nodes that lie inside the things they link. The head is a node too; an empty list
+ * points at itself.
  */
 #ifndef EXTANT_BASE_LIST_H
 #define EXTANT_BASE_LIST_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Messages reach the program's callback as one line, cut when they are too long; without one they are dropped. */
+/*
+ * Messages reach the program's callback as one line, cut when they are too long; without one they
+ * are dropped.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,8 +2,8 @@
 /*
  * A node covers the numbers that agree above its shift + 6 bits; its place i is for those with i in
  * the 6 bits above its shift. At shift 0 the places hold entries, above that nodes. Marks are kept
- * for each place: PRESENT, that something is there, and one a tag, that it or something below it has
- * the tag.
+ * for each place: PRESENT, that something is there, and one a tag, that it or something below it
+ * has the tag.
  *
  *	root -> [shift 6: 0 . . 3 ...]      numbers 0 and 200 (3 * 64 + 8)
  *	              |         \
@@ -96,12 +96,14 @@ static uint64_t get_marks(const struct radix_node *node, enum mark mark)
 /* One writer: a load and a store are enough. */
 static void set_mark(struct radix_node *node, enum mark mark, uint32_t place)
 {
-	atomic_store_explicit(&node->marks[mark], get_marks(node, mark) | 1ULL << place, memory_order_release);
+	atomic_store_explicit(&node->marks[mark], get_marks(node, mark) | 1ULL << place,
+			      memory_order_release);
 }
 
 static void clear_mark(struct radix_node *node, enum mark mark, uint32_t place)
 {
-	atomic_store_explicit(&node->marks[mark], get_marks(node, mark) & ~(1ULL << place), memory_order_release);
+	atomic_store_explicit(&node->marks[mark], get_marks(node, mark) & ~(1ULL << place),
+			      memory_order_release);
 }
 
 static bool has_mark(const struct radix_node *node, enum mark mark, uint32_t place)
@@ -158,14 +160,17 @@ static void attach(struct radix_node *parent, uint32_t place, struct radix_node 
 
 /* ---- looking */
 
-/* A reader loads the root once: between two loads an entry could move from a node to the root itself. */
+/*
+ * A reader loads the root once: between two loads an entry could move from a node to the root
+ * itself.
+ */
 static struct radix_node *leaf_below(void *root, uint64_t key)
 {
 	struct radix_node *node;
 
 	if (!is_node(root) || !covers(node_of(root)->shift, key))
 		return NULL;
-	for (node = node_of(root); node && node->shift; )
+	for (node = node_of(root); node && node->shift;)
 		node = get_place(node, place_of(key, node->shift));
 	return node;
 }
@@ -206,7 +211,10 @@ bool radix_any_tagged(const struct radix *r, enum radix_tag tag)
 	return get_marks(node_of(root), TAGGED + tag) != 0;
 }
 
-/* Moves the number to the first one past the 2^shift numbers that it lies among; false past the last of all. */
+/*
+ * Moves the number to the first one past the 2^shift numbers that it lies among; false past the
+ * last of all.
+ */
 static bool step_over(uint64_t *key, uint32_t shift)
 {
 	if (shift > SHIFT_MAX)
@@ -217,7 +225,8 @@ static bool step_over(uint64_t *key, uint32_t shift)
 
 /*
  * Follows the marks down from the root. Where there is none left in a node, or a mark leads to
- * nothing (R2), the number moves past it; then `*again` is set and the walk begins at the root once more.
+ * nothing (R2), the number moves past it; then `*again` is set and the walk begins at the root once
+ * more.
  */
 static void *follow_marks(struct radix_node *node, uint64_t *key, enum mark mark, bool *again)
 {
@@ -360,7 +369,10 @@ static uint32_t shift_for(uint64_t key)
 	return shift;
 }
 
-/* The root becomes a node: for the lone entry that was there, or as high as the number to come needs. */
+/*
+ * The root becomes a node: for the lone entry that was there, or as high as the number to come
+ * needs.
+ */
 static int make_root_node(struct radix *r, uint64_t key)
 {
 	void *lone = get_root(r);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A map from 64-bit numbers to pointers: a tree of nodes with 64 places each, as high as the largest
- * number in it needs. Each entry may carry tags ("dirty", "being written"); a tag is known all the way
- * up, so that tagged entries are found without passing the others. A lone entry at 0 needs no node.
+ * A map from 64-bit numbers to pointers: a tree of nodes with 64 places each, as high as the
+ * largest number in it needs. Each entry may carry tags ("dirty", "being written"); a tag is known
+ * all the way up, so that tagged entries are found without passing the others. A lone entry at 0
+ * needs no node.
  *
  * Who changes the tree holds the lock that guards it. Who only looks (lookup, tagged, next,
  * next_tagged) holds that lock or is inside an epoch. Inside an epoch an entry that comes or goes
@@ -23,7 +24,10 @@ enum radix_tag { RADIX_TAG_0, RADIX_TAG_1, RADIX_TAGS };	/* what they mean is th
 
 struct radix {
 	struct arena *arena;
-	/* How a node is freed once nobody reads it: epoch_retire, or NULL for at once (no readers in epochs). */
+	/*
+	 * How a node is freed once nobody reads it: epoch_retire, or NULL for at once (no readers
+	 * in epochs).
+	 */
 	void (*retire)(struct epoch_node *node, void (*fn)(struct epoch_node *node));
 	_Atomic(void *) root;		/* NULL, the entry at 0, or a node's address + 1 */
 	_Atomic bool root_tagged[RADIX_TAGS];	/* of a lone entry */
@@ -50,7 +54,10 @@ bool radix_tagged(const struct radix *r, uint64_t key, enum radix_tag tag);
 bool radix_any_tagged(const struct radix *r, enum radix_tag tag);
 bool radix_empty(const struct radix *r);
 
-/* The entry with the lowest number from `*key` on, whose number becomes `*key`; NULL when there is none. */
+/*
+ * The entry with the lowest number from `*key` on, whose number becomes `*key`; NULL when there is
+ * none.
+ */
 void *radix_next(const struct radix *r, uint64_t *key);
 void *radix_next_tagged(const struct radix *r, uint64_t *key, enum radix_tag tag);
 
@@ -63,6 +70,7 @@ void *radix_next_tagged(const struct radix *r, uint64_t *key, enum radix_tag tag
 	     (entry) = (key) == UINT64_MAX ? NULL : ((key)++, radix_next((r), &(key))))
 #define radix_for_each_tagged(entry, key, r, tag) \
 	for ((key) = 0, (entry) = radix_next_tagged((r), &(key), (tag)); (entry); \
-	     (entry) = (key) == UINT64_MAX ? NULL : ((key)++, radix_next_tagged((r), &(key), (tag))))
+	     (entry) = (key) == UINT64_MAX ? NULL \
+					   : ((key)++, radix_next_tagged((r), &(key), (tag))))
 
 #endif

@@ -81,7 +81,8 @@ static void check_all(const struct radix *r, const struct model *m)
 	void *entry;
 
 	for (int i = 0; i < KEYS; i++) {
-		assert_ptr_equal(radix_lookup(r, m->keys[i]), m->present[i] ? &m->entries[i] : NULL);
+		assert_ptr_equal(radix_lookup(r, m->keys[i]),
+				 m->present[i] ? &m->entries[i] : NULL);
 		check_next(r, m, i, RADIX_TAGS);
 		count += m->present[i];
 	}

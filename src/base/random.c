@@ -40,7 +40,10 @@ void random_init_system(struct random *r)
 		got = getrandom(&seed, sizeof(seed), 0);
 	} while (got < 0 && errno == EINTR);
 	if (got != (ssize_t)sizeof(seed)) {
-		/* A kernel or a sandbox without getrandom: the clock and an address differ between runs. */
+		/*
+		 * A kernel or a sandbox without getrandom: the clock and an address differ between
+		 * runs.
+		 */
 		struct timespec ts;
 
 		clock_gettime(CLOCK_REALTIME, &ts);

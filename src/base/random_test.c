@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A seed repeats its numbers, other seeds have others, and results below a limit are equally likely. */
+/*
+ * A seed repeats its numbers, other seeds have others, and results below a limit are equally
+ * likely.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -66,7 +66,10 @@ static void rotate(struct rb_tree *t, struct rb_node *node, enum side to)
 	node->parent = riser;
 }
 
-/* `node` is red and so is its parent: the parent is not the root. Yields the node to look at next, or NULL. */
+/*
+ * `node` is red and so is its parent: the parent is not the root. Yields the node to look at next,
+ * or NULL.
+ */
 static struct rb_node *mend_red_pair(struct rb_tree *t, struct rb_node *node)
 {
 	struct rb_node *parent = node->parent, *grand = parent->parent;
@@ -88,7 +91,8 @@ static struct rb_node *mend_red_pair(struct rb_tree *t, struct rb_node *node)
 	return NULL;
 }
 
-void rb_insert(struct rb_tree *t, struct rb_node *node, struct rb_node *parent, struct rb_node **link)
+void rb_insert(struct rb_tree *t, struct rb_node *node, struct rb_node *parent,
+	       struct rb_node **link)
 {
 	*node = (struct rb_node){ .parent = parent, .red = true };
 	*link = node;

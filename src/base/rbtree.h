@@ -22,7 +22,8 @@ struct rb_tree {
 	struct rb_node *root;
 };
 
-void rb_insert(struct rb_tree *t, struct rb_node *node, struct rb_node *parent, struct rb_node **link);
+void rb_insert(struct rb_tree *t, struct rb_node *node, struct rb_node *parent,
+	       struct rb_node **link);
 void rb_remove(struct rb_tree *t, struct rb_node *node);
 struct rb_node *rb_first(const struct rb_tree *t);
 struct rb_node *rb_last(const struct rb_tree *t);
@@ -30,7 +31,10 @@ struct rb_node *rb_next(const struct rb_node *node);
 struct rb_node *rb_prev(const struct rb_node *node);
 
 #define rb_entry(node, type, member) container_of(node, type, member)
-#define rb_entry_or_null(node, type, member) ({ struct rb_node *rb_n_ = (node); \
-	rb_n_ ? rb_entry(rb_n_, type, member) : NULL; })
+#define rb_entry_or_null(node, type, member) \
+	({ \
+		struct rb_node *rb_n_ = (node); \
+		rb_n_ ? rb_entry(rb_n_, type, member) : NULL; \
+	})
 
 #endif

@@ -15,9 +15,18 @@
 #include "fsb.h"
 
 /* The fs pointer holds the directory's descriptor, a file pointer its own. */
-static inline int fd_of(void *p) { return (int)(intptr_t)p; }
-static inline void *of_fd(int fd) { return (void *)(intptr_t)fd; }
-static inline int ret(int r) { return r < 0 ? -errno : 0; }
+static inline int fd_of(void *p)
+{
+	return (int)(intptr_t)p;
+}
+static inline void *of_fd(int fd)
+{
+	return (void *)(intptr_t)fd;
+}
+static inline int ret(int r)
+{
+	return r < 0 ? -errno : 0;
+}
 
 static int px_mount(const char *target, const char *opts, void **fs)
 {
@@ -29,8 +38,14 @@ static int px_mount(const char *target, const char *opts, void **fs)
 	return 0;
 }
 
-static int px_umount(void *fs) { return ret(close(fd_of(fs))); }
-static int px_sync(void *fs) { return ret(syncfs(fd_of(fs))); }
+static int px_umount(void *fs)
+{
+	return ret(close(fd_of(fs)));
+}
+static int px_sync(void *fs)
+{
+	return ret(syncfs(fd_of(fs)));
+}
 
 static int px_open(void *fs, const char *path, int flags, void **file)
 {
@@ -47,16 +62,14 @@ static int px_close(void *fs, void *file)
 	return ret(close(fd_of(file)));
 }
 
-static ssize_t px_pwrite(void *fs, void *file, const void *buf, size_t len,
-			 uint64_t off)
+static ssize_t px_pwrite(void *fs, void *file, const void *buf, size_t len, uint64_t off)
 {
 	(void)fs;
 	ssize_t n = pwrite(fd_of(file), buf, len, (off_t)off);
 	return n < 0 ? -errno : n;
 }
 
-static ssize_t px_pread(void *fs, void *file, void *buf, size_t len,
-			uint64_t off)
+static ssize_t px_pread(void *fs, void *file, void *buf, size_t len, uint64_t off)
 {
 	(void)fs;
 	ssize_t n = pread(fd_of(file), buf, len, (off_t)off);
@@ -102,8 +115,7 @@ static int px_stat(void *fs, const char *path, struct fsb_stat *st)
 
 static int px_readdir(void *fs, const char *path, fsb_dirent_fn fn, void *arg)
 {
-	int fd = openat(fd_of(fs), path[1] ? path + 1 : ".",
-			O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(fd_of(fs), path[1] ? path + 1 : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	DIR *d = fdopendir(fd);
@@ -126,8 +138,7 @@ static int px_readdir(void *fs, const char *path, fsb_dirent_fn fn, void *arg)
 		int is_dir = de->d_type == DT_DIR;
 		if (de->d_type == DT_UNKNOWN) {
 			struct stat s;
-			is_dir = fstatat(fd, n, &s, AT_SYMLINK_NOFOLLOW) == 0 &&
-				 S_ISDIR(s.st_mode);
+			is_dir = fstatat(fd, n, &s, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(s.st_mode);
 		}
 		r = fn(arg, n, strlen(n), is_dir);
 		if (r)
@@ -143,8 +154,7 @@ static int px_extents(void *fs, void *file, uint64_t *count)
 	(void)fs;
 	int fd = fd_of(file);
 	enum { BATCH = 4096 };
-	struct fiemap *fm = calloc(1, sizeof(*fm) +
-				      BATCH * sizeof(struct fiemap_extent));
+	struct fiemap *fm = calloc(1, sizeof(*fm) + BATCH * sizeof(struct fiemap_extent));
 	if (!fm)
 		return -ENOMEM;
 	uint64_t n = 0, start = 0;
@@ -161,8 +171,7 @@ static int px_extents(void *fs, void *file, uint64_t *count)
 		if (!fm->fm_mapped_extents)
 			break;
 		n += fm->fm_mapped_extents;
-		struct fiemap_extent *e =
-			&fm->fm_extents[fm->fm_mapped_extents - 1];
+		struct fiemap_extent *e = &fm->fm_extents[fm->fm_mapped_extents - 1];
 		last = !!(e->fe_flags & FIEMAP_EXTENT_LAST);
 		start = e->fe_logical + e->fe_length;
 	}

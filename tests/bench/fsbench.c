@@ -75,7 +75,6 @@ double rnd01(struct rng *r)
 	return ((double)(rnd(r) >> 11) + 0.5) / 9007199254740992.0;
 }
 
-
 /* ------------------------------------------------------------------ phases */
 
 /* CPU seconds of the server process, all threads; 10 ms resolution. */
@@ -93,8 +92,10 @@ static double server_cpu(void)
 	buf[n] = 0;
 	char *p = strrchr(buf, ')');
 	unsigned long ut = 0, st = 0;
-	if (!p || sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u "
-			 "%lu %lu", &ut, &st) != 2)
+	if (!p || sscanf(p + 1,
+			 " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u "
+			 "%lu %lu",
+			 &ut, &st) != 2)
 		return 0;
 	return (double)(ut + st) / (double)sysconf(_SC_CLK_TCK);
 }
@@ -106,8 +107,7 @@ static double machine_busy(void)
 	if (!f)
 		return 0;
 	unsigned long u = 0, n = 0, s = 0, i = 0, w = 0, q = 0, sq = 0;
-	int k = fscanf(f, "cpu %lu %lu %lu %lu %lu %lu %lu",
-		       &u, &n, &s, &i, &w, &q, &sq);
+	int k = fscanf(f, "cpu %lu %lu %lu %lu %lu %lu %lu", &u, &n, &s, &i, &w, &q, &sq);
 	fclose(f);
 	if (k != 7)
 		return 0;
@@ -174,11 +174,10 @@ void phase_end(struct phase *p)
 	}
 	free(p->lat);
 	printf("R\t%s\t%llu\t%llu\t%.6f\t%.3f\t%.3f\t%.2f\t%.2f\t%.1f\t%.1f\t"
-	       "%.1f\t%llu\t%llu\t%d\t%s\n", p->name,
-	       (unsigned long long)p->ops, (unsigned long long)p->bytes, t,
-	       user - p->user0, sys - p->sys0, server, busy, p50 * 1e6,
-	       p99 * 1e6, max * 1e6, (unsigned long long)p->errors,
-	       (unsigned long long)p->bad, p->cut,
+	       "%.1f\t%llu\t%llu\t%d\t%s\n",
+	       p->name, (unsigned long long)p->ops, (unsigned long long)p->bytes, t,
+	       user - p->user0, sys - p->sys0, server, busy, p50 * 1e6, p99 * 1e6, max * 1e6,
+	       (unsigned long long)p->errors, (unsigned long long)p->bad, p->cut,
 	       p->first_error ? strerrorname_np(p->first_error) : "-");
 	fflush(stdout);
 }
@@ -265,17 +264,12 @@ static const struct {
 	{ "sync", "make everything durable", w_sync },
 	{ "seqwrite", "file=big mb=1024 bs=131072, fsync included", w_seqwrite },
 	{ "seqread", "file=big mb=1024 bs=131072", w_seqread },
-	{ "randwrite", "file=big mb=1024 bs=4096 ops=100000, fsync included",
-	  w_randwrite },
+	{ "randwrite", "file=big mb=1024 bs=4096 ops=100000, fsync included", w_randwrite },
 	{ "randread", "file=big mb=1024 bs=4096 ops=100000", w_randread },
-	{ "append", "n=2000 threads=1 bs=4096: pwrite+fsync, file per thread",
-	  w_append },
-	{ "replace", "n=1000 size=4096: create+write+fsync+rename over",
-	  w_replace },
-	{ "overwrite", "n=2000 mb=64: random 4 KiB of a written file, fsync each",
-	  w_overwrite },
-	{ "mcreate", "root threads=2 n=20000 size=0 fsync=0 shared=0: new files",
-	  w_mcreate },
+	{ "append", "n=2000 threads=1 bs=4096: pwrite+fsync, file per thread", w_append },
+	{ "replace", "n=1000 size=4096: create+write+fsync+rename over", w_replace },
+	{ "overwrite", "n=2000 mb=64: random 4 KiB of a written file, fsync each", w_overwrite },
+	{ "mcreate", "root threads=2 n=20000 size=0 fsync=0 shared=0: new files", w_mcreate },
 	{ "tree", "n=20000 dirs=600 seed=3: mixed sizes, nested", w_tree },
 	{ "walk", "n dirs seed (of tree): readdir+stat+read all", w_walk },
 	{ "frag", "mb=400: every other block, fsync included", w_frag },
@@ -288,10 +282,9 @@ enum { NWORK = sizeof(workloads) / sizeof(workloads[0]) };
 static void usage(void)
 {
 	fprintf(stderr, "usage: fsbench [-o OPTS] [-t SECONDS] [-p SERVER_PID] "
-		"TARGET SPEC...\n");
+			"TARGET SPEC...\n");
 	for (int i = 0; i < NWORK; i++)
-		fprintf(stderr, "  %-10s %s\n", workloads[i].name,
-			workloads[i].help);
+		fprintf(stderr, "  %-10s %s\n", workloads[i].name, workloads[i].help);
 	exit(2);
 }
 
@@ -310,10 +303,17 @@ int main(int argc, char **argv)
 	int c;
 	while ((c = getopt(argc, argv, "+o:t:p:h")) != -1)
 		switch (c) {
-		case 'o': opts = optarg; break;
-		case 't': limit_s = atof(optarg); break;
-		case 'p': server_pid = atoi(optarg); break;
-		default: usage();
+		case 'o':
+			opts = optarg;
+			break;
+		case 't':
+			limit_s = atof(optarg);
+			break;
+		case 'p':
+			server_pid = atoi(optarg);
+			break;
+		default:
+			usage();
 		}
 	if (argc - optind < 2)
 		usage();
@@ -332,8 +332,7 @@ int main(int argc, char **argv)
 		char name[32];
 		size_t n = strcspn(argv[i], ":");
 		snprintf(name, sizeof(name), "%.*s", (int)n, argv[i]);
-		snprintf(s.buf, sizeof(s.buf), "%s",
-			 argv[i][n] ? argv[i] + n + 1 : "");
+		snprintf(s.buf, sizeof(s.buf), "%s", argv[i][n] ? argv[i] + n + 1 : "");
 		s.name = name;
 		workloads[find(name)].run(&s);
 	}

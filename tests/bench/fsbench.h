@@ -21,13 +21,15 @@ extern pthread_mutex_t big;
 extern uint64_t last_n, last_per, last_tree, last_frag;
 
 /* Calls into the backend, serialised when it asks for that. */
-#define CALL(expr) __extension__({				\
-	if (!O->thread_safe)					\
-		pthread_mutex_lock(&big);			\
-	__typeof__(expr) r_ = (expr);				\
-	if (!O->thread_safe)					\
-		pthread_mutex_unlock(&big);			\
-	r_; })
+#define CALL(expr) \
+	__extension__({ \
+		if (!O->thread_safe) \
+			pthread_mutex_lock(&big); \
+		__typeof__(expr) r_ = (expr); \
+		if (!O->thread_safe) \
+			pthread_mutex_unlock(&big); \
+		r_; \
+	})
 
 __attribute__((noreturn, format(printf, 1, 2))) void die(const char *fmt, ...);
 void *xalloc(size_t n);

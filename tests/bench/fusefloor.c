@@ -254,8 +254,8 @@ static void f_unlink(fuse_req_t q, fuse_ino_t p, const char *name)
 	fuse_reply_err(q, r);
 }
 
-static void f_rename(fuse_req_t q, fuse_ino_t p, const char *name,
-		     fuse_ino_t p2, const char *name2, unsigned flags)
+static void f_rename(fuse_req_t q, fuse_ino_t p, const char *name, fuse_ino_t p2, const char *name2,
+		     unsigned flags)
 {
 	(void)flags;
 	pthread_mutex_lock(&lock);
@@ -300,8 +300,7 @@ static void f_releasedir(fuse_req_t q, fuse_ino_t i, struct fuse_file_info *fi)
 	fuse_reply_err(q, 0);
 }
 
-static void f_readdir(fuse_req_t q, fuse_ino_t i, size_t size, off_t off,
-		      struct fuse_file_info *fi)
+static void f_readdir(fuse_req_t q, fuse_ino_t i, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	(void)i;
 	struct cursor *c = (struct cursor *)(uintptr_t)fi->fh;
@@ -309,10 +308,8 @@ static void f_readdir(fuse_req_t q, fuse_ino_t i, size_t size, off_t off,
 	size_t at = 0;
 	pthread_mutex_lock(&lock);
 	for (; c->at; c->at = c->at->next) {
-		struct stat st = { .st_ino = ino(c->at),
-				   .st_mode = c->at->mode };
-		size_t k = fuse_add_direntry(q, buf + at, size - at,
-					     c->at->name, &st, ++off);
+		struct stat st = { .st_ino = ino(c->at), .st_mode = c->at->mode };
+		size_t k = fuse_add_direntry(q, buf + at, size - at, c->at->name, &st, ++off);
 		if (k > size - at)
 			break;
 		at += k;
@@ -322,8 +319,7 @@ static void f_readdir(fuse_req_t q, fuse_ino_t i, size_t size, off_t off,
 	free(buf);
 }
 
-static void f_read(fuse_req_t q, fuse_ino_t i, size_t size, off_t off,
-		   struct fuse_file_info *fi)
+static void f_read(fuse_req_t q, fuse_ino_t i, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	(void)fi;
 	struct node *n = of(i);
@@ -335,8 +331,8 @@ static void f_read(fuse_req_t q, fuse_ino_t i, size_t size, off_t off,
 	fuse_reply_buf(q, size ? n->data + o : NULL, size);
 }
 
-static void f_write(fuse_req_t q, fuse_ino_t i, const char *buf, size_t size,
-		    off_t off, struct fuse_file_info *fi)
+static void f_write(fuse_req_t q, fuse_ino_t i, const char *buf, size_t size, off_t off,
+		    struct fuse_file_info *fi)
 {
 	(void)fi;
 	struct node *n = of(i);
@@ -369,8 +365,7 @@ static void f_nosys(fuse_req_t q, fuse_ino_t i, struct fuse_file_info *fi)
 	fuse_reply_err(q, ENOSYS);	/* asked once, then never again */
 }
 
-static void f_fsync(fuse_req_t q, fuse_ino_t i, int datasync,
-		    struct fuse_file_info *fi)
+static void f_fsync(fuse_req_t q, fuse_ino_t i, int datasync, struct fuse_file_info *fi)
 {
 	(void)i;
 	(void)datasync;
@@ -381,9 +376,12 @@ static void f_fsync(fuse_req_t q, fuse_ino_t i, int datasync,
 static void f_statfs(fuse_req_t q, fuse_ino_t i)
 {
 	(void)i;
-	struct statvfs s = { .f_bsize = 4096, .f_frsize = 4096,
-			     .f_blocks = 1 << 20, .f_bfree = 1 << 20,
-			     .f_bavail = 1 << 20, .f_namemax = 255 };
+	struct statvfs s = { .f_bsize = 4096,
+			     .f_frsize = 4096,
+			     .f_blocks = 1 << 20,
+			     .f_bfree = 1 << 20,
+			     .f_bavail = 1 << 20,
+			     .f_namemax = 255 };
 	fuse_reply_statfs(q, &s);
 }
 
@@ -432,15 +430,12 @@ int main(int argc, char **argv)
 	tab = calloc(TAB, sizeof(*tab));
 	char *fargv[] = { argv[0], "-odefault_permissions", more, NULL };
 	struct fuse_args args = FUSE_ARGS_INIT(3, fargv);
-	struct fuse_session *s = fuse_session_new(&args, &ops, sizeof(ops),
-						  NULL);
-	if (!s || fuse_set_signal_handlers(s) ||
-	    fuse_session_mount(s, argv[optind]))
+	struct fuse_session *s = fuse_session_new(&args, &ops, sizeof(ops), NULL);
+	if (!s || fuse_set_signal_handlers(s) || fuse_session_mount(s, argv[optind]))
 		return 1;
 	int r;
 	if (threads) {
-		struct fuse_loop_config cfg = { .clone_fd = 0,
-						.max_idle_threads = 4 };
+		struct fuse_loop_config cfg = { .clone_fd = 0, .max_idle_threads = 4 };
 		r = fuse_session_loop_mt(s, &cfg);
 	} else {
 		r = fuse_session_loop(s);

@@ -56,8 +56,7 @@ static int cmp(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void out(const char *name, double v, const char *unit, double *lat,
-		size_t n)
+static void out(const char *name, double v, const char *unit, double *lat, size_t n)
 {
 	double a = 0, b = 0, c = 0;
 	if (lat && n) {
@@ -66,8 +65,7 @@ static void out(const char *name, double v, const char *unit, double *lat,
 		b = lat[n * 99 / 100];
 		c = lat[n - 1];
 	}
-	printf("%s\t%.1f\t%s\t%.1f\t%.1f\t%.1f\n", name, v, unit, a * 1e6,
-	       b * 1e6, c * 1e6);
+	printf("%s\t%.1f\t%s\t%.1f\t%.1f\t%.1f\n", name, v, unit, a * 1e6, b * 1e6, c * 1e6);
 	fflush(stdout);
 }
 
@@ -86,8 +84,7 @@ static void get(int fd, void *b, size_t n, uint64_t off)
 }
 
 /* count times: pwrite of bs at successive offsets, then fdatasync. */
-static void sync_writes(const char *name, const char *path, int flags,
-			size_t bs, int count)
+static void sync_writes(const char *name, const char *path, int flags, size_t bs, int count)
 {
 	int fd = open(path, O_RDWR | flags);
 	if (fd < 0)
@@ -132,8 +129,8 @@ static void *worker_run(void *a)
 	return NULL;
 }
 
-static void seq(const char *name, const char *path, int flags, size_t bs,
-		int writing, int sync_at_end)
+static void seq(const char *name, const char *path, int flags, size_t bs, int writing,
+		int sync_at_end)
 {
 	int fd = open(path, O_RDWR | flags);
 	if (fd < 0)
@@ -154,8 +151,7 @@ static void seq(const char *name, const char *path, int flags, size_t bs,
 	close(fd);
 }
 
-static void randio(const char *name, const char *path, int flags, int writing,
-		   int ops)
+static void randio(const char *name, const char *path, int flags, int writing, int ops)
 {
 	int fd = open(path, O_RDWR | flags);
 	if (fd < 0)
@@ -200,17 +196,15 @@ int main(int argc, char **argv)
 		double t = now();
 		for (int i = 0; i < 8; i++) {
 			memcpy(b, a, n);
-			__asm__ volatile("" :: "r"(b) : "memory");
+			__asm__ volatile("" ::"r"(b) : "memory");
 		}
-		out("memcpy 256MiB", 8.0 * (double)n / (now() - t) / 1e6,
-		    "MB/s", NULL, 0);
+		out("memcpy 256MiB", 8.0 * (double)n / (now() - t) / 1e6, "MB/s", NULL, 0);
 		t = now();
 		for (int i = 0; i < 2000000; i++) {
 			memcpy(b + (i & 63) * 4096, a + (i & 63) * 4096, 4096);
-			__asm__ volatile("" :: "r"(b) : "memory");
+			__asm__ volatile("" ::"r"(b) : "memory");
 		}
-		out("memcpy 4KiB in cache", 2e6 * 4096 / (now() - t) / 1e6,
-		    "MB/s", NULL, 0);
+		out("memcpy 4KiB in cache", 2e6 * 4096 / (now() - t) / 1e6, "MB/s", NULL, 0);
 		free(a);
 		free(b);
 		t = now();
@@ -235,20 +229,19 @@ int main(int argc, char **argv)
 	sync_writes("pwrite 64KiB+fdatasync", path, 0, 65536, 1000);
 	sync_writes("O_DIRECT pwrite 4KiB+fdatasync", path, O_DIRECT, 4096, 2000);
 	sync_writes("O_DIRECT pwrite 64KiB+fdatasync", path, O_DIRECT, 65536, 1000);
-	sync_writes("O_DIRECT|O_DSYNC pwrite 4KiB", path, O_DIRECT | O_DSYNC, 4096,
-		    2000);
+	sync_writes("O_DIRECT|O_DSYNC pwrite 4KiB", path, O_DIRECT | O_DSYNC, 4096, 2000);
 	{
 		struct worker w[4];
 		double t = now();
 		for (int i = 0; i < 4; i++) {
-			w[i] = (struct worker){ .path = path, .count = 500,
-				.base = (uint64_t)i * (size / 4) };
+			w[i] = (struct worker){ .path = path,
+						.count = 500,
+						.base = (uint64_t)i * (size / 4) };
 			pthread_create(&w[i].t, NULL, worker_run, &w[i]);
 		}
 		for (int i = 0; i < 4; i++)
 			pthread_join(w[i].t, NULL);
-		out("4 threads pwrite 4KiB+fdatasync", 2000 / (now() - t),
-		    "ops/s", NULL, 0);
+		out("4 threads pwrite 4KiB+fdatasync", 2000 / (now() - t), "ops/s", NULL, 0);
 	}
 
 	seq("seq pwrite 128KiB cached", path, 0, 131072, 1, 0);

@@ -61,8 +61,7 @@ void w_seqread(const struct spec *s)
 		for (uint64_t o = 0; o < len && more(&p); o += bs) {
 			ssize_t r = CALL(O->pread(FS, h, buf, bs, o));
 			if (!failed(&p, r)) {
-				p.bad += (size_t)r != bs ||
-					 check(buf, (size_t)r, 7, o);
+				p.bad += (size_t)r != bs || check(buf, (size_t)r, 7, o);
 				p.bytes += (size_t)r;
 			}
 			p.ops++;
@@ -82,8 +81,7 @@ static void w_rand(const struct spec *s, int writing)
 	void *h;
 	struct phase p;
 	phase_begin(&p, arg_str(s, "as", writing ? "randwrite" : "randread"));
-	if (!failed(&p, CALL(O->open(FS, big_path(s),
-				     writing ? O_RDWR : O_RDONLY, &h)))) {
+	if (!failed(&p, CALL(O->open(FS, big_path(s), writing ? O_RDWR : O_RDONLY, &h)))) {
 		for (uint64_t i = 0; i < ops && more(&p); i++) {
 			uint64_t o = rnd(&r) % (len / bs) * bs;
 			ssize_t n;
@@ -94,8 +92,7 @@ static void w_rand(const struct spec *s, int writing)
 				n = CALL(O->pread(FS, h, buf, bs, o));
 			}
 			if (!failed(&p, n)) {
-				p.bad += (size_t)n != bs ||
-					 (!writing && check(buf, bs, 7, o));
+				p.bad += (size_t)n != bs || (!writing && check(buf, bs, 7, o));
 				p.bytes += (size_t)n;
 			}
 			p.ops++;
@@ -108,8 +105,14 @@ static void w_rand(const struct spec *s, int writing)
 	free(buf);
 }
 
-void w_randwrite(const struct spec *s) { w_rand(s, 1); }
-void w_randread(const struct spec *s) { w_rand(s, 0); }
+void w_randwrite(const struct spec *s)
+{
+	w_rand(s, 1);
+}
+void w_randread(const struct spec *s)
+{
+	w_rand(s, 0);
+}
 
 /* --------------------------------------------------------- fragmented files */
 
@@ -181,9 +184,8 @@ void w_fragread(const struct spec *s)
 				continue;
 			p.bad += (size_t)r != ask;
 			for (size_t k = 0; k < (size_t)r; k += BLK)
-				p.bad += k / BLK % 2
-					 ? memcmp(buf + k, zero, BLK) != 0
-					 : check(buf + k, BLK, 9, o + k) != 0;
+				p.bad += k / BLK % 2 ? memcmp(buf + k, zero, BLK) != 0
+						     : check(buf + k, BLK, 9, o + k) != 0;
 			p.bytes += (size_t)r;
 			p.ops++;
 		}

@@ -41,8 +41,7 @@ static void *append_loop(void *arg_)
 	for (uint64_t i = 0; i < p->ops; i++) {
 		ssize_t r = CALL(O->pread(FS, h, buf, a->bs, i * a->bs));
 		if (!failed(p, r))
-			p->bad += (size_t)r != a->bs ||
-				  check(buf, a->bs, 100 + a->id, i * a->bs);
+			p->bad += (size_t)r != a->bs || check(buf, a->bs, 100 + a->id, i * a->bs);
 	}
 	failed(p, CALL(O->close(FS, h)));
 	free(buf);
@@ -103,8 +102,7 @@ void w_replace(const struct spec *s)
 	for (uint64_t i = 0; i < n && more(&p); i++) {
 		double t = now();
 		void *h;
-		if (failed(&p, CALL(O->open(FS, "/rep/tmp",
-				O_RDWR | O_CREAT | O_TRUNC, &h))))
+		if (failed(&p, CALL(O->open(FS, "/rep/tmp", O_RDWR | O_CREAT | O_TRUNC, &h))))
 			continue;
 		stamp(buf, size, i, 0);
 		ssize_t w = CALL(O->pwrite(FS, h, buf, size, 0));
@@ -112,8 +110,7 @@ void w_replace(const struct spec *s)
 			p.bad += (size_t)w != size;
 		failed(&p, CALL(O->fsync(FS, h)));
 		failed(&p, CALL(O->close(FS, h)));
-		snprintf(to, PATHMAX, "/rep/t%llu",
-			 (unsigned long long)(i % names));
+		snprintf(to, PATHMAX, "/rep/t%llu", (unsigned long long)(i % names));
 		failed(&p, CALL(O->rename(FS, "/rep/tmp", to)));
 		p.lat[p.nlat++] = now() - t;
 		p.bytes += size;

@@ -22,11 +22,9 @@ struct maker {
 static void maker_path(char *p, const struct maker *m, uint64_t i)
 {
 	if (m->shared)
-		snprintf(p, PATHMAX, "/%s/t%u-%06llu", m->root, m->id,
-			 (unsigned long long)i);
+		snprintf(p, PATHMAX, "/%s/t%u-%06llu", m->root, m->id, (unsigned long long)i);
 	else
-		snprintf(p, PATHMAX, "/%s/d%u/f%06llu", m->root, m->id,
-			 (unsigned long long)i);
+		snprintf(p, PATHMAX, "/%s/d%u/f%06llu", m->root, m->id, (unsigned long long)i);
 }
 
 static void *make_loop(void *arg_)
@@ -38,8 +36,7 @@ static void *make_loop(void *arg_)
 	for (uint64_t i = 0; i < m->n && more(p); i++) {
 		double t = now();
 		maker_path(path, m, i);
-		if (failed(p, CALL(O->open(FS, path, O_RDWR | O_CREAT | O_EXCL,
-					   &h))))
+		if (failed(p, CALL(O->open(FS, path, O_RDWR | O_CREAT | O_EXCL, &h))))
 			continue;
 		if (m->size) {
 			stamp(buf, m->size, (m->id + 1) * 1000003u + i, 0);
@@ -61,8 +58,7 @@ static void *make_loop(void *arg_)
 		ssize_t r = CALL(O->pread(FS, h, buf, m->size, 0));
 		if (!failed(p, r))
 			p->bad += (size_t)r != m->size ||
-				check(buf, m->size,
-				      (m->id + 1) * 1000003u + i, 0);
+				  check(buf, m->size, (m->id + 1) * 1000003u + i, 0);
 		failed(p, CALL(O->close(FS, h)));
 	}
 	free(buf);
@@ -87,10 +83,12 @@ void w_mcreate(const struct spec *s)
 	failed(&p, CALL(O->mkdir(FS, path)));
 	for (unsigned i = 0; i < nt; i++) {
 		memset(&m[i], 0, sizeof(m[i]));
-		m[i] = (struct maker){ .root = root, .id = i, .n = n / nt,
-			.shared = (int)arg(s, "shared", 0),
-			.sync = (int)arg(s, "fsync", 0),
-			.size = arg(s, "size", 0) };
+		m[i] = (struct maker){ .root = root,
+				       .id = i,
+				       .n = n / nt,
+				       .shared = (int)arg(s, "shared", 0),
+				       .sync = (int)arg(s, "fsync", 0),
+				       .size = arg(s, "size", 0) };
 		if (!m[i].shared) {
 			snprintf(path, PATHMAX, "/%s/d%u", root, i);
 			failed(&p, CALL(O->mkdir(FS, path)));

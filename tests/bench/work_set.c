@@ -18,8 +18,8 @@ static struct fileset fileset_of(const struct spec *s)
 {
 	static char root[64];
 	snprintf(root, sizeof(root), "%s", arg_str(s, "root", "set"));
-	struct fileset f = { root, arg(s, "n", last_n ? last_n : 50000),
-			     arg(s, "dirs", 1), arg(s, "size", 0) };
+	struct fileset f = { root, arg(s, "n", last_n ? last_n : 50000), arg(s, "dirs", 1),
+			     arg(s, "size", 0) };
 	return f;
 }
 
@@ -31,15 +31,13 @@ static uint64_t per_dir(const struct spec *s, const struct fileset *f)
 	return per ? per : (f->n + f->dirs - 1) / f->dirs;
 }
 
-static void file_path(char *p, const struct fileset *f, uint64_t per,
-		      uint64_t i)
+static void file_path(char *p, const struct fileset *f, uint64_t per, uint64_t i)
 {
 	if (f->dirs > 1)
-		snprintf(p, PATHMAX, "/%s/d%03llu/f%07llu", f->root,
-			 (unsigned long long)(i / per), (unsigned long long)i);
-	else
-		snprintf(p, PATHMAX, "/%s/f%07llu", f->root,
+		snprintf(p, PATHMAX, "/%s/d%03llu/f%07llu", f->root, (unsigned long long)(i / per),
 			 (unsigned long long)i);
+	else
+		snprintf(p, PATHMAX, "/%s/f%07llu", f->root, (unsigned long long)i);
 }
 
 void w_create(const struct spec *s)
@@ -59,8 +57,7 @@ void w_create(const struct spec *s)
 		}
 		file_path(path, &f, per, i);
 		void *h;
-		if (failed(&p, CALL(O->open(FS, path, O_RDWR | O_CREAT | O_EXCL,
-					    &h))))
+		if (failed(&p, CALL(O->open(FS, path, O_RDWR | O_CREAT | O_EXCL, &h))))
 			continue;
 		if (f.size) {
 			stamp(buf, f.size, i, 0);
@@ -124,8 +121,7 @@ void w_readfiles(const struct spec *s)
 			continue;
 		ssize_t r = CALL(O->pread(FS, h, buf, IOMAX, 0));
 		if (!failed(&p, r)) {
-			p.bad += (size_t)r != f.size ||
-				 check(buf, (size_t)r, i, 0);
+			p.bad += (size_t)r != f.size || check(buf, (size_t)r, i, 0);
 			p.bytes += (size_t)r;
 		}
 		failed(&p, CALL(O->close(FS, h)));
@@ -153,8 +149,7 @@ void w_readdir(const struct spec *s)
 	phase_begin(&p, arg_str(s, "as", "readdir"));
 	for (uint64_t d = 0; d * per < f.n && more(&p); d++) {
 		if (f.dirs > 1)
-			snprintf(path, PATHMAX, "/%s/d%03llu", f.root,
-				 (unsigned long long)d);
+			snprintf(path, PATHMAX, "/%s/d%03llu", f.root, (unsigned long long)d);
 		else
 			snprintf(path, PATHMAX, "/%s", f.root);
 		failed(&p, CALL(O->readdir(FS, path, count_entry, &seen)));
@@ -197,8 +192,7 @@ void w_lookup(const struct spec *s)
 			file_path(path, &f, per, k);
 			failed(&p, CALL(O->stat(FS, path, &st)));
 		} else {
-			snprintf(path, PATHMAX, "/%s/x%07llu", f.root,
-				 (unsigned long long)k);
+			snprintf(path, PATHMAX, "/%s/x%07llu", f.root, (unsigned long long)k);
 			int e = CALL(O->stat(FS, path, &st));
 			if (e == 0)
 				p.bad++;

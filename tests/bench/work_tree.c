@@ -16,8 +16,7 @@ struct tree {
 
 static struct tree tree_of(const struct spec *s)
 {
-	struct tree t = { arg(s, "n", 20000), arg(s, "dirs", 600),
-			  arg(s, "seed", 3) };
+	struct tree t = { arg(s, "n", 20000), arg(s, "dirs", 600), arg(s, "seed", 3) };
 	return t;
 }
 
@@ -27,8 +26,7 @@ static size_t tree_dir(char *p, uint64_t k)
 	if (!k)
 		return (size_t)snprintf(p, PATHMAX, "/tree");
 	size_t n = tree_dir(p, (k - 1) / 8);
-	return n + (size_t)snprintf(p + n, PATHMAX - n, "/d%llu",
-				    (unsigned long long)k);
+	return n + (size_t)snprintf(p + n, PATHMAX - n, "/d%llu", (unsigned long long)k);
 }
 
 /* Log-normal around 8 KiB, at most 1 MiB. */
@@ -55,11 +53,9 @@ void w_tree(const struct spec *s)
 			failed(&p, CALL(O->mkdir(FS, path)));
 		}
 		size_t l = tree_dir(path, dir);
-		snprintf(path + l, PATHMAX - l, "/f%07llu",
-			 (unsigned long long)i);
+		snprintf(path + l, PATHMAX - l, "/f%07llu", (unsigned long long)i);
 		void *h;
-		if (failed(&p, CALL(O->open(FS, path, O_RDWR | O_CREAT | O_EXCL,
-					    &h))))
+		if (failed(&p, CALL(O->open(FS, path, O_RDWR | O_CREAT | O_EXCL, &h))))
 			continue;
 		uint64_t size = tree_size(&t, i);
 		stamp(buf, size, i, 0);
@@ -100,14 +96,12 @@ static int keep_name(void *a, const char *name, size_t len, int is_dir)
 	return 0;
 }
 
-static void walk_dir(struct phase *p, const struct tree *t, char *path,
-		     size_t l, char *buf)
+static void walk_dir(struct phase *p, const struct tree *t, char *path, size_t l, char *buf)
 {
 	struct names list = { 0 };
 	failed(p, CALL(O->readdir(FS, path, keep_name, &list)));
 	for (size_t k = 0; k < list.n && more(p); k++) {
-		size_t m = l + (size_t)snprintf(path + l, PATHMAX - l, "/%s",
-						list.v[k]);
+		size_t m = l + (size_t)snprintf(path + l, PATHMAX - l, "/%s", list.v[k]);
 		if (list.dir[k]) {
 			walk_dir(p, t, path, m, buf);
 			continue;
