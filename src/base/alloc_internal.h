@@ -13,18 +13,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/compiler.h"
 #include "base/list.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define ARENA_PASSES_THROUGH 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ARENA_PASSES_THROUGH 1
-#endif
-#endif
-#ifndef ARENA_PASSES_THROUGH
-#define ARENA_PASSES_THROUGH 0
-#endif
+#define ARENA_PASSES_THROUGH WITH_ASAN
 
 #define SHARD_COUNT       4
 #define SIZE_CLASS_COUNT  27		/* 32, 48 ... 128, then four to a doubling, to 4096 */

@@ -23,6 +23,22 @@
 #define max(a, b) ({ __typeof__(a) max_a_ = (a); __typeof__(b) max_b_ = (b); \
 		     max_a_ > max_b_ ? max_a_ : max_b_; })
 
+/* Built with the address or the thread sanitizer. */
+#if defined(__SANITIZE_ADDRESS__)
+#define WITH_ASAN 1
+#elif defined(__SANITIZE_THREAD__)
+#define WITH_TSAN 1
+#elif defined(__has_feature)
+#define WITH_ASAN __has_feature(address_sanitizer)
+#define WITH_TSAN __has_feature(thread_sanitizer)
+#endif
+#ifndef WITH_ASAN
+#define WITH_ASAN 0
+#endif
+#ifndef WITH_TSAN
+#define WITH_TSAN 0
+#endif
+
 /* Lock annotations: a recent clang checks them, others read over them. */
 #if defined(__clang__) && defined(EXTANT_THREAD_SAFETY)
 #define THREAD_ATTR(x)	__attribute__((x))

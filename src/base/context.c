@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The switch pushes the registers that a function must preserve, stores the stack pointer, loads the
- * other one and pops. A new context's stack is laid out as if it had been switched away from at the
- * first instruction of context_begin, with its context in one of those registers.
+ * The switch pushes the registers that a function must preserve, stores the stack pointer, loads
+ * the other one and pops. A new context's stack is laid out as if it had been switched away from
+ * at the first instruction of context_begin, with its context in one of those registers.
  */
 #include "base/context.h"
 
@@ -14,25 +14,12 @@
 
 #include "base/assert.h"
 
-#if defined(__has_feature)
-#define HAS_FEATURE(x) __has_feature(x)
-#else
-#define HAS_FEATURE(x) 0
-#endif
-
-#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
+#if WITH_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
-#define WITH_ASAN 1
-#else
-#define WITH_ASAN 0
 #endif
-
-#if defined(__SANITIZE_THREAD__) || HAS_FEATURE(thread_sanitizer)
+#if WITH_TSAN
 #include <sanitizer/tsan_interface.h>
-#define WITH_TSAN 1
-#else
-#define WITH_TSAN 0
 #endif
 
 /* ---- the sanitizers */
@@ -50,7 +37,7 @@ static void sanitizers_before_switch(struct context *from, struct context *to)
 #endif
 }
 
-/* Runs in `c`, first thing after a switch to it. What the thread's own stack is, is learnt when it is left. */
+/* Runs in `c`, first thing after a switch to it. Here we learn what the thread's own stack is. */
 static void sanitizers_after_switch(struct context *c)
 {
 	struct context *from = c->switched_from;
@@ -201,7 +188,7 @@ enum { SAVED_R12 = 3, SAVED_R13 = 2, SAVED_RETURN = 6, SAVED_WORDS = 7 };
 
 static void lay_out(struct context *c, uintptr_t top)
 {
-	/* At context_begin, where nothing has been called yet, the stack pointer is a multiple of 16. */
+	/* At context_begin, where nothing is called yet, the stack pointer is a multiple of 16. */
 	uintptr_t *frame = (uintptr_t *)((top - 16) & ~(uintptr_t)15) - SAVED_WORDS;
 
 	memset(frame, 0, SAVED_WORDS * sizeof(*frame));
@@ -339,7 +326,7 @@ void context_switch(struct context *from, struct context *to)
 
 void context_exit(struct context *from, struct context *to, struct stack_cache *stacks)
 {
-	/* Nothing takes a stack from the cache before the switch, so it may be there while still in use. */
+	/* Nothing takes a stack from the cache before the switch: it may lie there still in use. */
 	stack_give_back(stacks, from->stack);
 	from->exited = true;
 	sanitizers_before_switch(from, to);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Stacks and the switch between them; private to base/sync. A context is a place where execution
- * stopped: the stack pointer, everything else lies on the stack. The processors that have their own
- * switch in context.c need some twenty instructions; elsewhere the C library's ucontext does it, with
- * a system call. Address and thread sanitizer are told of each switch.
+ * stopped: the stack pointer, everything else lies on the stack. The processors that have their
+ * own switch in context.c need some twenty instructions; elsewhere the C library's ucontext does
+ * it, with a system call. Address and thread sanitizer are told of each switch.
  *
  * The rounding mode of floating point and the signal mask are the thread's, not the context's.
  */
@@ -59,11 +59,13 @@ void stack_cache_fini(struct stack_cache *c);
 /* The context of a caller, on the stack it runs on. */
 void context_init_native(struct context *c);
 /* One that will call fn(arg) on a stack of its own; fn ends in context_exit(). -ENOMEM. */
-must_check int context_init(struct context *c, struct stack_cache *stacks, void (*fn)(void *arg), void *arg);
+must_check int context_init(struct context *c, struct stack_cache *stacks, void (*fn)(void *arg),
+			    void *arg);
 /* Stops `from` here and goes on in `to`. Returns when something switches to `from` again. */
 void context_switch(struct context *from, struct context *to);
 /* Leaves `from` for good; its stack goes back to the cache. */
-__attribute__((noreturn)) void context_exit(struct context *from, struct context *to, struct stack_cache *stacks);
+__attribute__((noreturn)) void context_exit(struct context *from, struct context *to,
+					    struct stack_cache *stacks);
 /* Drops a context that never ended. */
 void context_fini(struct context *c, struct stack_cache *stacks);
 

@@ -2,17 +2,17 @@
 /*
  * Tasks of an inline or seeded scheduler: contexts in the thread that is inside it.
  *
- *	running --coroutine_block--> waiting --unblocked, or its deadline came--> ready --chosen--> running
+ *	running --coroutine_block--> waiting --unblocked, deadline--> ready --chosen--> running
  *
- * A task that stops chooses who goes on: the first in `ready` (inline), or one drawn (seeded). When
- * nobody is ready, time goes on to the earliest deadline: a virtual clock is moved there at once, with
- * a real one the thread sleeps. When there is no deadline either, that is a deadlock: it is reported
- * and is a failed assertion, whose poison wakes all.
+ * A task that stops chooses who goes on: the first in `ready` (inline), or one drawn (seeded).
+ * When nobody is ready, time goes on to the earliest deadline: a virtual clock is moved there at
+ * once, with a real one the thread sleeps. When there is no deadline either, that is a deadlock:
+ * it is reported and is a failed assertion, whose poison wakes all.
  *
- * A caller of task_enter() runs on its thread's own stack and is a context like the others. While no
- * caller is inside, nobody runs. Nothing here needs a lock: a switch happens only where it is asked for.
+ * A caller of task_enter() runs on its thread's own stack and is a context like the others. While
+ * no caller is inside, nobody runs. Nothing here needs a lock: a switch happens only where it is
+ * asked for.
  */
-#include <inttypes.h>
 #include <time.h>
 
 #include "base/assert.h"
@@ -62,15 +62,20 @@ static void take_ready(struct sched *s, struct task_slot *t)
 	s->ready_count--;
 }
 
+static struct task_slot *timer_of(struct list *link)
+{
+	return list_entry(link, struct task_slot, timer_link);
+}
+
 static void add_timer(struct sched *s, struct task_slot *t, int64_t deadline)
 {
-	struct list *after = s->timers.prev;
+	struct list *before = s->timers.prev;
 
 	/* Most deadlines are later than those before; of equal ones the first stays the first. */
-	while (after != &s->timers && list_entry(after, struct task_slot, timer_link)->deadline > deadline)
-		after = after->prev;
+	while (before != &s->timers && timer_of(before)->deadline > deadline)
+		before = before->prev;
 	t->deadline = deadline;
-	list_add_head(after, &t->timer_link);
+	list_add_head(before, &t->timer_link);
 }
 
 static void expire_timers(struct sched *s)
@@ -139,14 +144,14 @@ static void report_waiting(struct sched *s, const struct task_slot *t)
 	const struct task *owner = t->waits_mutex ? mutex_owner(t->waits_mutex) : NULL;
 
 	if (owner)
-		sched_report(s, "deadlock: %s-%" PRIu32 " waits for lock %s, which %s-%" PRIu32 " holds",
+		sched_report(s, "deadlock: %s-%u waits for lock %s, which %s-%u holds",
 			     t->task.name, t->task.id, t->waits_for, owner->name, owner->id);
 	else
-		sched_report(s, "deadlock: %s-%" PRIu32 " waits for %s", t->task.name, t->task.id,
+		sched_report(s, "deadlock: %s-%u waits for %s", t->task.name, t->task.id,
 			     t->waits_for);
 }
 
-/* Who goes on when the running task has stopped. A deadlock ends by waking all, who find it poisoned. */
+/* Who goes on when the running task has stopped. A deadlock wakes all, who find it poisoned. */
 static struct task_slot *choose_next_or_fail(struct sched *s)
 {
 	struct task_slot *next = choose_next(s);

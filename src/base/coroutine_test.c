@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Coroutines: switches are quick, stacks are whole and guarded, a scheduler may be entered by one thread
- * after the other but not by two at once, and thousands of schedulers come and go.
+ * Coroutines: switches are quick, stacks are whole and guarded, a scheduler may be entered by one
+ * thread after the other but not by two at once, and thousands of schedulers come and go.
  */
 #include <pthread.h>
 
@@ -76,7 +76,7 @@ static void stacks_keep_what_is_on_them(void **state)
 	struct fixture f;
 
 	fixture_open(&f, SCHED_INLINE, 0);
-	for (int round = 0; round < 3; round++) {	/* later rounds use the stacks of earlier ones */
+	for (int round = 0; round < 3; round++) {	/* on the same stacks again */
 		for (int i = 0; i < 8; i++) {
 			d[i] = (struct deep){ .depth = 400 };
 			tasks[i] = spawn(&f, "deep", go_deep, &d[i]);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Epochs. A reader notes the number of the epoch it entered in, in a word of its own; nobody else is
- * written to. What is retired carries the number of its epoch. Whoever reclaims begins a new epoch and
- * frees what was retired before the oldest epoch a reader is in:
+ * Epochs. A reader notes the number of the epoch it entered in, in a word of its own; nobody else
+ * is written to. What is retired carries the number of its epoch. Whoever reclaims begins a new
+ * epoch and frees what was retired before the oldest epoch a reader is in:
  *
- *	a reader in an epoch later than the retirement saw that epoch begin, which happened after the
- *	thing was taken out: it cannot reach it
+ *	a reader in an epoch later than the retirement saw that epoch begin, which happened after
+ *	the thing was taken out: it cannot reach it
  *
  * A reader may have read the number and not yet noted it when its word is looked at. Looking is a
- * read-modify-write, as noting is; the two have an order: either the look sees the note, or the reader
- * sees all that happened before the look, the taking out among it.
+ * read-modify-write, as noting is; the two have an order: either the look sees the note, or the
+ * reader sees all that happened before the look, the taking out among it.
  */
 #include "base/assert.h"
 #include "base/sync_internal.h"

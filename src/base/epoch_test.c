@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Epochs: what a reader may still see is not freed, what nobody sees is freed soon, and nothing is left
- * when the scheduler goes. The sanitizers watch the readers.
+ * Epochs: what a reader may still see is not freed, what nobody sees is freed soon, and nothing
+ * is left when the scheduler goes. The sanitizers watch the readers.
  */
 #include <stdlib.h>
 
@@ -124,7 +124,7 @@ static void a_later_reader_holds_up_nothing(struct fixture *f)
 	epoch_reclaim();
 	assert_int_equal(freed, 1);
 	epoch_retire(&make_thing(f, 2, &freed)->node, free_thing);
-	epoch_enter();			/* of the epoch that retired it: cannot be told from an earlier one */
+	epoch_enter();	/* in the epoch of the retirement: it might have come before */
 	epoch_reclaim();
 	assert_int_equal(freed, 1);
 	epoch_leave();

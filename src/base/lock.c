@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Locks. A thread takes the C library's; a coroutine, which runs alone, needs only to note who holds it
- * and who waits. Both leave the other's fields as they are, so that a lock may be made before it is known
- * who will use it.
+ * Locks. A thread takes the C library's; a coroutine, which runs alone, needs only to note who
+ * holds it and who waits. Both leave the other's fields as they are, so that a lock may be made
+ * before it is known who will use it.
  *
  * A thread that has to wait does so in slices, between which it looks whether its scheduler was
- * poisoned: whoever holds the lock may never let go of it then. A coroutine that lets go hands the lock
- * to the first waiter at once, so nobody is overtaken.
+ * poisoned: whoever holds the lock may never let go of it then. A coroutine that lets go hands
+ * the lock to the first waiter at once, so nobody is overtaken.
  */
 #include <errno.h>
 #include <time.h>
@@ -111,7 +111,7 @@ static void thread_mutex_lock(struct mutex *m, struct task_slot *t)
 		note_lock_wait(t);
 		LOCK_IN_SLICES(t, pthread_mutex_timedlock, &m->thread);
 	}
-	ensure(!mutex_owner(m));	/* else a coroutine holds it, and this thread is outside of its scheduler */
+	ensure(!mutex_owner(m));	/* else a coroutine has it: this thread is lost */
 	set_owner(m, t);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Locks: they exclude, in every mode and outside of tasks; coroutines get them in the order they came;
- * a writer is not overtaken by later readers; breaking the order of ranks stops with both names.
+ * Locks: they exclude, in every mode and outside of tasks; coroutines get them in the order they
+ * came; a writer is not overtaken by later readers; breaking the order of ranks stops with both
+ * names.
  */
 #include "base/sync_test.h"
 
@@ -223,7 +224,7 @@ static void read_when_a_writer_waits(void *arg)
 	read_note(arg);
 }
 
-/* What tasks a, b, c, ... do, and in which order they get through; writers are noted in capitals. */
+/* What tasks a, b, c, ... do, and the order they get through in; writers in capitals. */
 static const struct {
 	void (*fns[5])(void *arg);
 	const char *order;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Failed assertions. With a handler of the program's, the scheduler is poisoned: the task that failed
- * goes back to its recovery point, and so does every other one as soon as it waits, or at once if it
- * waits already. Nobody cleans up on the way, so what they held stays held and what they were changing
- * stays half changed: nothing of this mount is used again.
+ * Failed assertions. With a handler of the program's, the scheduler is poisoned: the task that
+ * failed goes back to its recovery point, and so does every other one as soon as it waits, or at
+ * once if it waits already. Nobody cleans up on the way, so what they held stays held and what
+ * they were changing stays half changed: nothing of this mount is used again.
  *
  * Without a handler, or outside of any task, the process stops.
  */
@@ -53,7 +53,7 @@ static void wake_coroutines(struct sched *s)
 	}
 }
 
-/* A thread looks for poison under its park_lock, so the signal comes before it looks or while it waits. */
+/* A thread looks for poison under its park_lock: the signal comes before that, or while it waits. */
 static void wake_threads(struct sched *s)
 {
 	for (struct task_slot *t = slot_next(s, NULL); t; t = slot_next(s, t)) {
@@ -113,6 +113,8 @@ void task_unwind(struct task_slot *t)
 	if (!t->guarded)
 		stop("a task without a recovery point cannot be unwound");
 	t->depth = t->guarded_depth;
+	if (t->coroutine)
+		list_remove(&t->wait_link);	/* a thread has taken itself out, under the lock */
 	t->waits_for = NULL;
 	t->waits_mutex = NULL;
 	t->task.handle = NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A failed assertion: with a handler of the program's the scheduler is poisoned, every call answers EIO,
- * everybody who waits is woken and unwound, and the scheduler can be destroyed. Without one, or without
- * a recovery point, the process stops.
+ * A failed assertion: with a handler of the program's the scheduler is poisoned, every call
+ * answers EIO, everybody who waits is woken and unwound, and the scheduler can be destroyed.
+ * Without one, or without a recovery point, the process stops.
  */
 #include <errno.h>
 
@@ -220,8 +220,23 @@ static void both_frames_of_one_task_go_at_once(struct fixture *f)
 	assert_null(task_current());
 }
 
+static void a_guard_goes_with_its_frame(struct fixture *f)
+{
+	struct task *me = enter(f);
+	struct scene s;
+
+	scene_init(&s, f);
+	assert_int_equal(task_call(f->sched, "inner", succeed, NULL), 17);
+	assert_int_equal(task_call(f->sched, "inner", fail_holding, &s), -EIO);
+	assert_ptr_equal(task_current(), me);
+	assert_int_equal(task_call(f->sched, "inner", succeed, NULL), -EIO);
+	task_leave(me);
+	assert_null(task_current());
+}
+
 static void nesting(void **state)
 {
+	in_all_modes(a_guard_goes_with_its_frame);
 	in_all_modes(another_scheduler_goes_on);
 	in_all_modes(both_frames_of_one_task_go_at_once);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The order of locks, asserted: a task takes only ranks above all that it holds. Each task keeps what it
- * holds in a short stack of its own; release builds keep nothing.
+ * The order of locks, asserted: a task takes only ranks above all that it holds. Each task keeps
+ * what it holds in a short stack of its own; release builds keep nothing.
  */
 #include <stdio.h>
 
@@ -34,7 +34,8 @@ static const struct held_lock *highest_held(const struct task_slot *t)
 }
 
 /* "lock order: map is taken while group is held" */
-__attribute__((noreturn)) static void fail_order(const char *what, const char *happens, uint16_t held)
+__attribute__((noreturn)) static void fail_order(const char *what, const char *happens,
+						  uint16_t held)
 {
 	char text[128];
 

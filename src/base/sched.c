@@ -7,7 +7,7 @@
 #include "base/sync_internal.h"
 
 /* Sanitizers widen every frame. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if WITH_ASAN || WITH_TSAN
 #define STACK_BYTES	(1024 * 1024)
 #else
 #define STACK_BYTES	(256 * 1024)

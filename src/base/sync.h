@@ -6,21 +6,24 @@
  *   inline    tasks are coroutines in the caller's thread; at a wait the first that can run goes on
  *   seeded    as inline, but the next task is drawn from a seed at each lock, wait and atomic step
  *
- * Whoever runs code of a mount is a task of its scheduler. Background work is spawned (task_spawn);
- * a caller becomes one for the length of its call (task_enter, task_leave). The current task carries
- * its name, its trace ring, the ranks of the locks it holds and its open handle: nothing else is
- * kept per thread.
+ * Whoever runs code of a mount is a task of its scheduler. Background work is spawned
+ * (task_spawn); a caller becomes one for the length of its call (task_enter, task_leave). The
+ * current task carries its name, its trace ring, the ranks of the locks it holds and its open
+ * handle: nothing else is kept per thread.
  *
  * Rules
  *
  * - Lock ranks only rise (asserted in debug builds; equal ranks only through the _equal calls).
- * - Sleeping happens in wait_event(), task_sleep() and in locks, nowhere else; never inside an epoch.
+ * - Sleeping happens in wait_event(), task_sleep() and in locks, nowhere else; never inside an
+ *   epoch.
  * - In inline and seeded mode one thread at a time is inside a scheduler (asserted). A deadlock
  *   (nobody can run, no deadline is near) is found and reported with what each task waits for.
- * - A failed assertion poisons the scheduler, if the program has a handler for it: see task_guard().
+ * - A failed assertion poisons the scheduler, if the program has a handler for it: see
+ *   task_guard().
  *
- * Code outside of any task (set-up before there is a scheduler, a device used alone) may take locks
- * and lets threads exclude each other; it has no ranks, cannot sleep on a waitq and enters no epoch.
+ * Code outside of any task (set-up before there is a scheduler, a device used alone) may take
+ * locks and lets threads exclude each other; it has no ranks, cannot sleep on a waitq and enters
+ * no epoch.
  */
 #ifndef EXTANT_BASE_SYNC_H
 #define EXTANT_BASE_SYNC_H
@@ -54,7 +57,7 @@ struct trace_ring;
 struct sched_options {
 	enum sched_mode mode;
 	uint64_t seed;			/* of seeded mode */
-	struct clock *clock;		/* of the caller; outlives the scheduler. Threaded needs a real one. */
+	struct clock *clock;		/* outlives the scheduler; threaded needs a real one */
 	const struct log *log;		/* may be NULL */
 	size_t stack_bytes;		/* of a coroutine; 0: 256 KiB */
 };
@@ -62,9 +65,9 @@ struct sched_options {
 /* 0, or -ENOMEM. */
 must_check int sched_create(struct arena *a, const struct sched_options *opt, struct sched **out);
 /*
- * All callers have left, all spawned tasks have ended and been joined; what is retired is freed. Of a
- * poisoned scheduler the tasks that are left end here, and what is retired is not freed: it goes with
- * the arena. NULL: nothing.
+ * All callers have left, all spawned tasks have ended and been joined; what is retired is freed.
+ * Of a poisoned scheduler the tasks that are left end here, and what is retired is not freed: it
+ * goes with the arena. NULL: nothing.
  */
 void sched_destroy(struct sched *s);
 enum sched_mode sched_mode(const struct sched *s);
@@ -81,12 +84,12 @@ bool sched_poisoned(const struct sched *s);
  * Upper layers hang what they keep per task on these fields; base only carries them.
  */
 struct task {
-	char name[TASK_NAME_MAX];	/* Linux's names: "jbd2/image-8", "flush-7:0", the program's own */
+	char name[TASK_NAME_MAX];	/* Linux's: "jbd2/image-8"; or the program's */
 	struct sched *sched;
-	uint32_t id;			/* the "pid" of traces; dense, from 1, used again by a later task */
+	uint32_t id;			/* the "pid" of traces; dense, from 1, later used again */
 	uint32_t flags;			/* TASK_* */
 	bool daemon;			/* spawned for a mount's background work */
-	struct trace_ring *ring;	/* trace/: records of this task and, later, of the next one with this id */
+	struct trace_ring *ring;	/* trace/: of this id, whose task may change */
 	void *handle;			/* jbd2/: the open handle, or NULL */
 	/* base/sync_internal.h has the rest */
 };
@@ -97,25 +100,27 @@ struct task {
 struct task *task_current(void);
 
 /* Starts `fn(arg)` as a task. `*out` is to be joined. 0, -ENOMEM or -EAGAIN. */
-must_check int task_spawn(struct sched *s, const char *name, void (*fn)(void *arg), void *arg, struct task **out);
+must_check int task_spawn(struct sched *s, const char *name, void (*fn)(void *arg), void *arg,
+			  struct task **out);
 /* Waits for its end and frees it. */
 void task_join(struct task *t);
 
 /*
- * A caller becomes a task until task_leave(). Cheap: no lock, no allocation but at the first call of
- * a thread. Calls nest over different schedulers (and are no-ops inside a task of the same one): leave
- * in the opposite order. Returns NULL only when memory is out at that first call.
+ * A caller becomes a task until task_leave(). Cheap: no lock, no allocation but at the first call
+ * of a thread. Calls nest over different schedulers (and are no-ops inside a task of the same
+ * one): leave in the opposite order. Returns NULL only when memory is out at that first call.
  */
 must_check struct task *task_enter(struct sched *s, const char *name);
 void task_leave(struct task *t);
 
 /*
- * An assertion that fails in a task calls log->assertion_failed and poisons the scheduler. Then this
- * task, and each other one as soon as it waits, is unwound to its recovery point; the locks they hold
- * stay held. A spawned task ends. A caller comes back to the task_guard() behind its task_enter():
+ * An assertion that fails in a task calls log->assertion_failed and poisons the scheduler. Then
+ * this task, and each other one as soon as it waits, is unwound to its recovery point; the locks
+ * they hold stay held. A spawned task ends. A caller comes back to the task_guard() behind its
+ * task_enter():
  *
  *	t = task_enter(s, name);
- *	if (task_guard(t)) {			the first time: already poisoned? later: unwound to here
+ *	if (task_guard(t)) {		at first: is it poisoned already? later: unwound to here
  *		task_leave(t);
  *		return -EIO;
  *	}
@@ -148,8 +153,8 @@ void sched_step(void);
 const char *lock_rank_name(enum lock_rank rank);
 
 /*
- * What is held like a lock but is none (an open handle, the lock bit of a page) has its place in the
- * order too: `what` takes rank `rank` until it is released, in debug builds.
+ * What is held like a lock but is none (an open handle, the lock bit of a page) has its place in
+ * the order too: `what` takes rank `rank` until it is released, in debug builds.
  */
 #ifdef EXTANT_SLOW_ASSERTS
 void lock_rank_hold(enum lock_rank rank, const void *what);
@@ -158,10 +163,10 @@ void lock_rank_release(const void *what);
 /* Nothing of this rank or a later one is held: the current task may take `rank`. */
 void lock_rank_assert_below(enum lock_rank rank);
 #else
-static inline void lock_rank_hold(enum lock_rank rank, const void *what) { (void)rank; (void)what; }
-static inline void lock_rank_hold_equal(enum lock_rank rank, const void *what) { (void)rank; (void)what; }
-static inline void lock_rank_release(const void *what) { (void)what; }
-static inline void lock_rank_assert_below(enum lock_rank rank) { (void)rank; }
+#define lock_rank_hold(rank, what) ((void)(rank), (void)(what))
+#define lock_rank_hold_equal(rank, what) ((void)(rank), (void)(what))
+#define lock_rank_release(what) ((void)(what))
+#define lock_rank_assert_below(rank) ((void)(rank))
 #endif
 
 struct CAPABILITY("mutex") mutex {
@@ -233,8 +238,8 @@ static inline void rwlock_unwrite_scope(struct rwlock **l)
 /* ---- waiting */
 
 /*
- * A place to wait for a condition that a mutex protects. Who changes the condition wakes, holding the
- * mutex or after it has let go of it.
+ * A place to wait for a condition that a mutex protects. Who changes the condition wakes, holding
+ * the mutex or after it has let go of it.
  */
 struct waitq {
 	pthread_mutex_t lock;		/* of the list */
@@ -247,8 +252,9 @@ void waitq_fini(struct waitq *q);
 void waitq_wake_all(struct waitq *q);
 void waitq_wake_one(struct waitq *q);
 /*
- * One sleep: gives up `m`, sleeps until woken or `deadline` (monotonic ns), takes `m` again. False: the
- * time came. Nothing of a higher rank than `m` is held. `what` says what for, should nobody wake.
+ * One sleep: gives up `m`, sleeps until woken or `deadline` (monotonic ns), takes `m` again.
+ * False: the time came. Nothing of a higher rank than `m` is held. `what` says what for, should
+ * nobody wake.
  */
 bool waitq_sleep(struct waitq *q, struct mutex *m, int64_t deadline, const char *what);
 
@@ -265,15 +271,18 @@ bool waitq_sleep(struct waitq *q, struct mutex *m, int64_t deadline, const char 
 		wait_ok_ = waitq_sleep((q), (m), (deadline), #condition); \
 	(bool)(wait_ok_ || (condition)); })
 
-/* ---- epochs: what is published may be read without a lock inside one; what is taken out is freed after all have left */
+/*
+ * ---- epochs: what is published may be read without a lock inside one; what is taken out is freed
+ * after all have left
+ */
 
 /* Nests. Costs a store and a fence; who is inside may take locks but does not sleep. */
 void epoch_enter(void);
 void epoch_leave(void);
 /*
  * Runs `fn(node)` once every task that is inside an epoch now has left it; at the latest in
- * sched_destroy(). `node` lies in the thing to be freed, which nobody can reach any more. May be called
- * holding any lock below RANK_ARENA; so `fn` frees memory and takes no other lock.
+ * sched_destroy(). `node` lies in the thing to be freed, which nobody can reach any more. May be
+ * called holding any lock below RANK_ARENA; so `fn` frees memory and takes no other lock.
  */
 struct epoch_node {
 	struct epoch_node *next;
@@ -290,14 +299,15 @@ static inline void epoch_leave_scope(const int *unused)
 	epoch_leave();
 }
 #define guard_epoch() \
-	cleanup_with(epoch_leave_scope) __attribute__((unused)) const int GUARD_NAME(__LINE__) = (epoch_enter(), 0)
+	cleanup_with(epoch_leave_scope) __attribute__((unused)) const int GUARD_NAME(__LINE__) = \
+		(epoch_enter(), 0)
 
-/* ---- counters of waiting, for tests: locks that had to wait, wait_event and task_sleep, switches of coroutines */
+/* ---- counters of waiting, for tests */
 struct sched_stats {
-	uint64_t lock_waits;
-	uint64_t sleeps;
-	uint64_t switches;
-	uint64_t switch_hash;		/* of the ids of all tasks switched to, in order: equal runs have equal ones */
+	uint64_t lock_waits;		/* locks that were not free */
+	uint64_t sleeps;		/* in waitqs and task_sleep() */
+	uint64_t switches;		/* of coroutines */
+	uint64_t switch_hash;		/* of who was switched to: equal in equal runs */
 };
 void sched_get_stats(const struct sched *s, struct sched_stats *out);
 

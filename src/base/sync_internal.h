@@ -10,9 +10,9 @@
  *   waitq.c      waitq, task_sleep    epoch.c  readers and retirement
  *   poison.c     recovery points      sched.c  create, destroy, counters
  *
- * A task lies in a slot of its scheduler. Slots are claimed with one compare-and-swap, never move, and
- * live as long as the scheduler: whoever looks at all tasks (epochs, poison, counters) walks the slots
- * without a lock.
+ * A task lies in a slot of its scheduler. Slots are claimed with one compare-and-swap, never
+ * move, and live as long as the scheduler: whoever looks at all tasks (epochs, poison, counters)
+ * walks the slots without a lock.
  *
  * Blocking is one pair of calls in all modes: task_block() until task_unblock(), a deadline, or the
  * scheduler's poisoning. What a task waits in (a lock's waiters, a waitq) is linked by `wait_link`.
@@ -39,9 +39,9 @@ struct task_slot {
 	_Atomic uint32_t busy;		/* claimed */
 	bool coroutine;			/* of an inline or seeded scheduler */
 	bool guarded;			/* `recovery` is set */
-	uint32_t depth;			/* task_enter calls inside one another, of the same scheduler */
+	uint32_t depth;			/* task_enter calls inside one another */
 	uint32_t guarded_depth;
-	struct task *outer;		/* current before task_enter: a task of another scheduler, or NULL */
+	struct task *outer;		/* current before task_enter; of another scheduler */
 
 	_Alignas(CACHE_LINE) _Atomic uint64_t epoch;	/* when it entered; 0: outside */
 	uint32_t epoch_depth;
@@ -90,7 +90,7 @@ struct slot_chunk {
 
 struct sched {
 	/* constant after sched_create */
-	void *memory;			/* what the arena gave; the scheduler is aligned inside it */
+	void *memory;			/* what the arena gave; this is aligned inside it */
 	enum sched_mode mode;
 	bool coroutine;			/* inline or seeded */
 	struct arena *arena;
@@ -157,13 +157,13 @@ static inline void counter_add(_Atomic uint64_t *c)
 void task_set_current(struct task *t);
 /* Runs the function of a spawned task, or gets back here when the task is unwound. */
 void task_run(struct task_slot *t);
-/* All slots that were ever used: `for (t = slot_next(s, NULL); t; t = slot_next(s, t))`. Free ones are among them. */
+/* All slots, free ones among them: `for (t = slot_next(s, NULL); t; t = slot_next(s, t))`. */
 struct task_slot *slot_next(const struct sched *s, const struct task_slot *t);
 must_check int slots_init(struct sched *s);
 void slots_fini(struct sched *s);
 /*
- * A caller outside of `s` becomes a task of it for a moment, to join, settle or destroy. Its slot is
- * set aside, so that this cannot fail. NULL: it was inside already.
+ * A caller outside of `s` becomes a task of it for a moment, to join, settle or destroy. Its slot
+ * is set aside, so that this cannot fail. NULL: it was inside already.
  */
 struct task *enter_as_visitor(struct sched *s);
 
@@ -205,7 +205,8 @@ static inline void rank_check(const struct task_slot *t, enum lock_rank rank, bo
 {
 	(void)t, (void)rank, (void)equal_allowed;
 }
-static inline void rank_check_highest(const struct task_slot *t, enum lock_rank rank, const void *lock)
+static inline void rank_check_highest(const struct task_slot *t, enum lock_rank rank,
+				      const void *lock)
 {
 	(void)t, (void)rank, (void)lock;
 }

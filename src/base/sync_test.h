@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the tests of tasks, locks and waiting share: a scheduler of each mode, and tables of cases that
- * run in all of them. Threaded runs have the machine's clock, the others a virtual one.
+ * What the tests of tasks, locks and waiting share: a scheduler of each mode, and tables of cases
+ * that run in all of them. Threaded runs have the machine's clock, the others a virtual one.
  */
 #ifndef EXTANT_BASE_SYNC_TEST_H
 #define EXTANT_BASE_SYNC_TEST_H
@@ -43,7 +43,12 @@ static inline void drop_message(void *arg, enum log_level level, const char *tex
 
 static inline void fixture_open(struct fixture *f, enum sched_mode mode, uint64_t seed)
 {
-	struct sched_options opt = { .mode = mode, .seed = seed, .clock = &f->clock, .log = &f->log };
+	struct sched_options opt = {
+		.mode = mode,
+		.seed = seed,
+		.clock = &f->clock,
+		.log = &f->log,
+	};
 
 	*f = (struct fixture){ .arena = arena_create() };
 	assert_non_null(f->arena);
@@ -57,7 +62,9 @@ static inline void fixture_open(struct fixture *f, enum sched_mode mode, uint64_
 /* From now on a failed assertion poisons instead of stopping the process. */
 static inline void fixture_handle_assertions(struct fixture *f)
 {
-	f->log = (struct log){ .assertion_failed = remember_assertion, .message = drop_message, .arg = f };
+	f->log.assertion_failed = remember_assertion;
+	f->log.message = drop_message;
+	f->log.arg = f;
 }
 
 static inline void fixture_close(struct fixture *f)
@@ -74,7 +81,8 @@ static inline struct task *enter(struct fixture *f)
 	return t;
 }
 
-static inline struct task *spawn(struct fixture *f, const char *name, void (*fn)(void *arg), void *arg)
+static inline struct task *spawn(struct fixture *f, const char *name, void (*fn)(void *arg),
+				 void *arg)
 {
 	struct task *t = NULL;
 
@@ -100,7 +108,7 @@ static inline void in_all_modes(void (*run)(struct fixture *f))
 	}
 }
 
-/* Runs it in a process of its own, which must stop by abort(). What it says on stderr goes to `said`. */
+/* Runs it in a process of its own, which must stop by abort(). `said`: its words on stderr. */
 static inline void must_abort(void (*run)(void), char *said, size_t said_bytes)
 {
 	int ends[2], status;

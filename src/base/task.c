@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Tasks: the slots they lie in, the current one, callers that enter and leave, spawning and joining.
+ * Tasks: the slots they lie in, the current one, callers that enter and leave, spawning and
+ * joining.
  *
- * A slot is claimed by one compare-and-swap on its own cache line. A thread remembers which slot it had
- * last and tries that one first, so that two threads that call again and again write no shared line.
- * In coroutine modes slots are taken from the first on, so that equal runs have equal task ids.
+ * A slot is claimed by one compare-and-swap on its own cache line. A thread remembers which slot
+ * it had last and tries that one first, so that two threads that call again and again write no
+ * shared line. In coroutine modes slots are taken from the first on, so that equal runs have
+ * equal task ids.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,7 +18,7 @@
 #define THREAD_LOCAL static _Thread_local __attribute__((tls_model("initial-exec")))
 
 THREAD_LOCAL struct task *current;
-THREAD_LOCAL uint32_t slot_hint;	/* index + 1 of the slot this thread had last; 0: none yet */
+THREAD_LOCAL uint32_t slot_hint;	/* index + 1 of the slot this thread had last; 0: none */
 
 /*
  * A coroutine may go on in another thread than it stopped in; so no caller may keep the address of
@@ -237,11 +239,12 @@ void task_leave(struct task *task)
 	struct task_slot *t = slot_of(task);
 
 	ensure(task == current);
+	if (t->depth == t->guarded_depth)
+		t->guarded = false;	/* the frame it is in goes */
 	if (--t->depth > 0)
 		return;
 	ensure(!t->task.handle && !t->epoch_depth);
 	rank_check_none(t);
-	t->guarded = false;
 	t->task.flags = 0;
 	current = t->outer;
 	if (t->coroutine)
@@ -285,7 +288,8 @@ static void slot_end_spawned(struct task_slot *t)
 	slot_release(t);
 }
 
-int task_spawn(struct sched *s, const char *name, void (*fn)(void *arg), void *arg, struct task **out)
+int task_spawn(struct sched *s, const char *name, void (*fn)(void *arg), void *arg,
+	       struct task **out)
 {
 	uint32_t index;
 	struct task_slot *t = slot_find(s, &index);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Tasks: callers enter and leave, nest, and get a slot each; spawned tasks run and are joined; in inline
- * mode they take turns in order; a seed repeats a run; time passes by itself when all wait.
+ * Tasks: callers enter and leave, nest, and get a slot each; spawned tasks run and are joined; in
+ * inline mode they take turns in order; a seed repeats a run; time passes by itself when all
+ * wait.
  */
 #include "base/sync_test.h"
 

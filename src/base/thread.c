@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Tasks of a threaded scheduler. A task that waits parks on a condition variable of its own, not on
- * the waitq's: so it can be woken alone, in order, and by the poisoning of its scheduler, and it comes
- * back to life without having to take a lock that a dead task holds.
+ * Tasks of a threaded scheduler. A task that waits parks on a condition variable of its own, not
+ * on the waitq's: so it can be woken alone, in order, and by the poisoning of its scheduler, and
+ * it comes back to life without having to take a lock that a dead task holds.
  */
 #include <errno.h>
 #include <signal.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Waiting for a condition. Who sleeps is linked into the queue before it lets go of the mutex, so no
- * change made under the mutex goes unnoticed; who wakes takes it out again. The count lets wakers see
- * without a lock that nobody sleeps.
+ * Waiting for a condition. Who sleeps is linked into the queue before it lets go of the mutex, so
+ * no change made under the mutex goes unnoticed; who wakes takes it out again. The count lets
+ * wakers see without a lock that nobody sleeps.
  */
 #include <time.h>
 
@@ -123,6 +123,8 @@ void task_yield(void)
 
 	if (t && t->coroutine)
 		(void)coroutine_yield(t);
+	if (t)
+		unwind_if_poisoned(t);	/* who it hopes for may be gone */
 }
 
 void sched_step(void)

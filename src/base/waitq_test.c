@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Waiting: nothing that happens under the mutex goes unnoticed, who sleeps first wakes first, deadlines
- * come on time, a deadlock is found and tells who waits for what.
+ * Waiting: nothing that happens under the mutex goes unnoticed, who sleeps first wakes first,
+ * deadlines come on time, a deadlock is found and tells who waits for what.
  */
 #include "base/sync_test.h"
 
@@ -204,7 +204,12 @@ static void sleep_and_note(void *arg)
 
 static void the_earliest_deadline_is_first(void **state)
 {
-	struct sleeper s[] = { { NULL, 300, 'c' }, { NULL, 100, 'a' }, { NULL, 300, 'd' }, { NULL, 200, 'b' } };
+	struct sleeper s[] = {
+		{ NULL, 300, 'c' },
+		{ NULL, 100, 'a' },
+		{ NULL, 300, 'd' },
+		{ NULL, 200, 'b' },
+	};
 	struct task *tasks[4];
 	struct fixture f;
 	struct room r;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the steps of base/sync cost, in nanoseconds each, in every mode: `sync_cost [MILLIONS]`. The C
- * library's own mutex stands beside ours. Nobody contends: it is the price of being able to.
+ * What the steps of base/sync cost, in nanoseconds each, in every mode: `sync_cost [MILLIONS]`.
+ * The C library's own mutex stands beside ours. Nobody contends: it is the price of being able
+ * to.
  */
 #include <pthread.h>
 #include <stdint.h>
@@ -172,7 +173,8 @@ static void bench_mode(struct arena *a, enum sched_mode mode, const char *name, 
 		if (steps[i].coroutines_only && mode == SCHED_THREADED)
 			continue;
 		steps[i].run(&b, n);
-		printf("%-9s %-32s %7.1f ns\n", name, steps[i].name, (double)(now_ns() - before) / (double)n);
+		printf("%-9s %-32s %7.1f ns\n", name, steps[i].name,
+		       (double)(now_ns() - before) / (double)n);
 	}
 	task_leave(t);
 	sched_destroy(b.sched);
