@@ -141,7 +141,7 @@ must_check int task_call(struct sched *s, const char *name, int (*fn)(void *arg)
 
 /* Sleeps; with a virtual clock, the time passes at once when nobody else can run before. */
 void task_sleep(int64_t ns);
-/* In inline and seeded mode, lets others that can run go first; nothing in threaded mode. */
+/* Lets others that can run go first. */
 void task_yield(void);
 /* Lets all other tasks run until each of them waits (inline and seeded); threaded: nothing. */
 void sched_settle(struct sched *s);

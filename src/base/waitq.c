@@ -4,6 +4,7 @@
  * no change made under the mutex goes unnoticed; who wakes takes it out again. The count lets
  * wakers see without a lock that nobody sleeps.
  */
+#include <sched.h>
 #include <time.h>
 
 #include "base/assert.h"
@@ -123,6 +124,8 @@ void task_yield(void)
 
 	if (t && t->coroutine)
 		(void)coroutine_yield(t);
+	else
+		sched_yield();
 	if (t)
 		unwind_if_poisoned(t);	/* who it hopes for may be gone */
 }

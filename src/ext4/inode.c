@@ -327,12 +327,8 @@ int ext4_dirty_inode(struct inode *i)
 
 /* ---- attributes */
 
-/*
- * The copy may be torn by a writer; the sequence number says so, and it is taken again. The thread
- * sanitizer sees only the race.
- */
-__attribute__((no_sanitize("thread"))) static void copy_attributes(const struct inode *i,
-								   struct ext4_attributes *out)
+/* The copy may be torn by a writer: then it is taken again. */
+racy_reader static void copy_attributes(const struct inode *i, struct ext4_attributes *out)
 {
 	const volatile struct inode *v = i;
 
@@ -362,11 +358,9 @@ void ext4_inode_snapshot(struct inode *i, struct ext4_attributes *out)
 	uint32_t seq;
 
 	do {
-		while ((seq = atomic_load_explicit(&i->attr_seq, memory_order_acquire)) & 1)
-			task_yield();
+		seq = seq_read_begin(&i->attr_seq);
 		copy_attributes(i, out);
-		atomic_thread_fence(memory_order_acquire);
-	} while (atomic_load_explicit(&i->attr_seq, memory_order_relaxed) != seq);
+	} while (seq_read_again(&i->attr_seq, seq));
 }
 
 struct ext4_time ext4_current_time(struct ext4_fs *fs)

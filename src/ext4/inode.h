@@ -14,6 +14,7 @@
 #ifndef EXTANT_EXT4_INODE_H
 #define EXTANT_EXT4_INODE_H
 
+#include "base/seq.h"
 #include "ext4/fs.h"
 
 struct es_tree {			/* extent_status.c */
@@ -39,7 +40,7 @@ struct inode {
 	uint32_t csum_seed;
 
 	struct rwlock lock;		/* RANK_INODE: contents and names; readers: read, look-up */
-	_Atomic uint32_t attr_seq;
+	struct seq attr_seq;
 
 	/* attributes: changed under attr_lock (RANK_ATTR) and attr_seq; read by ext4_inode_snapshot */
 	struct mutex attr_lock;
@@ -113,12 +114,11 @@ enum inode_state {
 static inline void attr_write_begin(struct inode *inode) ACQUIRE(inode->attr_lock)
 {
 	mutex_lock(&inode->attr_lock);
-	atomic_fetch_add_explicit(&inode->attr_seq, 1, memory_order_acq_rel);
-	atomic_thread_fence(memory_order_release);
+	seq_write_begin(&inode->attr_seq);
 }
 static inline void attr_write_end(struct inode *inode) RELEASE(inode->attr_lock)
 {
-	atomic_fetch_add_explicit(&inode->attr_seq, 1, memory_order_release);
+	seq_write_end(&inode->attr_seq);
 	mutex_unlock(&inode->attr_lock);
 }
 
