@@ -2,8 +2,7 @@
 /*
  * Reading the rings of all tasks as one sequence: ring.h says why none is missed.
  */
-#include <errno.h>
-#include "base/assert.h"
+#include <string.h>
 #include "trace/ring.h"
 
 static void pause_briefly(void)
@@ -28,20 +27,41 @@ static void ring_end(struct trace_ring *r)
 	atomic_store_explicit(&r->tail_busy, false, memory_order_release);
 }
 
-/* Its oldest record, if that has a number below `end`. */
+static void set_tail(struct trace_ring *r, uint64_t tail)
+{
+	atomic_store_explicit(&r->tail, tail, memory_order_release);
+}
+
+/* The word where its oldest record with a number below `end` begins, or NULL. Takes in names on the way. */
+static const uint64_t *ring_oldest(struct trace_ring *r, uint64_t end)
+{
+	for (;;) {
+		uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
+		const uint64_t *w = &r->words[tail & (r->size_words - 1)];
+		unsigned id;
+
+		if (tail == r->read_end)
+			return NULL;
+		id = w[0] & 0xffff;
+		if (id == TRACE_NONE) {
+			set_tail(r, (tail | (r->size_words - 1)) + 1);
+			continue;
+		}
+		if (w[0] >> 16 >= end)
+			return NULL;
+		if (id != TRACE_TASK)
+			return w;
+		w += TRACE_RECORD_HEAD_WORDS;
+		memcpy(r->task_name, w, TASK_NAME_MAX);
+		set_tail(r, tail + TRACE_RECORD_HEAD_WORDS + trace_value_count(TRACE_TASK, w));
+	}
+}
+
 static bool ring_peek(struct trace_ring *r, uint64_t end, struct trace_item *item)
 {
-	uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
-	const uint64_t *w = &r->words[tail & (r->size_words - 1)];
+	const uint64_t *w = ring_oldest(r, end);
 
-	if (tail == r->read_end)
-		return false;
-	if ((w[0] & 0xffff) == TRACE_NONE) {
-		tail = (tail | (r->size_words - 1)) + 1;
-		atomic_store_explicit(&r->tail, tail, memory_order_release);
-		w = r->words;
-	}
-	if (w[0] >> 16 >= end)
+	if (!w)
 		return false;
 	item->id = (enum trace_event_id)(w[0] & 0xffff);
 	item->number = w[0] >> 16;
@@ -55,8 +75,7 @@ static void ring_advance(struct trace_ring *r, const struct trace_item *item)
 {
 	uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
 
-	tail += TRACE_RECORD_HEAD_WORDS + trace_value_count(item->id, item->values);
-	atomic_store_explicit(&r->tail, tail, memory_order_release);
+	set_tail(r, tail + TRACE_RECORD_HEAD_WORDS + trace_value_count(item->id, item->values));
 }
 
 static uint64_t newly_lost(struct trace_ring *r)
@@ -109,18 +128,34 @@ static int read_rings(struct trace_ring *rings, uint64_t end,
 	return err;
 }
 
-int trace_read(struct trace *t, int (*fn)(void *arg, const struct trace_item *item), void *arg)
+static void set_own_reading(struct trace *t, bool reading)
 {
 	struct task *task = task_current();
-	struct trace_ring *rings, *own;
+
+	if (task && task->ring && task->ring->trace == t)
+		task->ring->reading = reading;
+}
+
+bool trace_read_begin(struct trace *t)
+{
+	if (atomic_exchange_explicit(&t->reading, true, memory_order_acquire))
+		return false;
+	set_own_reading(t, true);
+	return true;
+}
+
+void trace_read_end(struct trace *t)
+{
+	set_own_reading(t, false);
+	atomic_store_explicit(&t->reading, false, memory_order_release);
+}
+
+int trace_read(struct trace *t, int (*fn)(void *arg, const struct trace_item *item), void *arg)
+{
+	struct trace_ring *rings;
 	uint64_t end;
 	int err;
 
-	if (atomic_exchange_explicit(&t->reading, true, memory_order_acquire))
-		return -EBUSY;
-	own = task && task->ring && task->ring->trace == t ? task->ring : NULL;
-	if (own)
-		own->reading = true;
 	end = atomic_load_explicit(&t->number, memory_order_acquire);
 	rings = atomic_load_explicit(&t->rings, memory_order_acquire);
 	for (struct trace_ring *r = rings; r; r = r->next)
@@ -128,8 +163,5 @@ int trace_read(struct trace *t, int (*fn)(void *arg, const struct trace_item *it
 	err = read_rings(rings, end, fn, arg);
 	for (struct trace_ring *r = rings; r; r = r->next)
 		ring_end(r);
-	if (own)
-		own->reading = false;
-	atomic_store_explicit(&t->reading, false, memory_order_release);
 	return err;
 }

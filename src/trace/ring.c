@@ -20,6 +20,8 @@ unsigned trace_value_count(enum trace_event_id id, const uint64_t *values)
 	case TRACE_SCOPE_ENTER:
 	case TRACE_SCOPE_LEAVE:
 		return 1;
+	case TRACE_TASK:
+		return TASK_NAME_MAX / sizeof(uint64_t);
 	default:
 		return trace_event(id)->field_count;
 	}
@@ -27,7 +29,7 @@ unsigned trace_value_count(enum trace_event_id id, const uint64_t *values)
 
 /* ---- which ring */
 
-static struct trace_ring *ring_create(struct trace *t, uint32_t id, const char *name)
+static struct trace_ring *ring_create(struct trace *t, uint32_t id)
 {
 	struct trace_ring *r = arena_new(t->arena, struct trace_ring);
 
@@ -41,7 +43,6 @@ static struct trace_ring *ring_create(struct trace *t, uint32_t id, const char *
 	r->trace = t;
 	r->size_words = t->ring_words;
 	r->task_id = id;
-	memcpy(r->task_name, name, strnlen(name, TASK_NAME_MAX - 1));
 	atomic_init(&r->writing, TRACE_NOT_WRITING);
 	r->next = atomic_load_explicit(&t->rings, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak_explicit(&t->rings, &r->next, r, memory_order_release,
@@ -50,18 +51,15 @@ static struct trace_ring *ring_create(struct trace *t, uint32_t id, const char *
 	return r;
 }
 
-/*
- * The first record of a task in this trace. A task of the same id and name that recorded before is this
- * one, or has ended: a trace serves one scheduler at a time.
- */
+/* The first record of a task in this trace; an earlier task with its id has ended. */
 static struct trace_ring *ring_of_task(struct trace *t, struct task *task)
 {
 	struct trace_ring *r = atomic_load_explicit(&t->rings, memory_order_acquire);
 
-	while (r && (r->task_id != task->id || strcmp(r->task_name, task->name)))
+	while (r && r->task_id != task->id)
 		r = r->next;
 	if (!r)
-		r = ring_create(t, task->id, task->name);
+		r = ring_create(t, task->id);
 	if (r)
 		task->ring = r;
 	return r;
@@ -105,16 +103,20 @@ static bool has_room(const struct trace_ring *r, uint64_t head, uint64_t taken)
 	return head + taken - tail <= r->size_words;
 }
 
-/* The position after the record at `at`; counts it unless it is only the jump to the ring's beginning. */
-static uint64_t skip_record(const struct trace_ring *r, uint64_t at, uint64_t *count)
+/* The position after the record at `at`; counts it if it is one that a reader would see. */
+static uint64_t skip_record(struct trace_ring *r, uint64_t at, uint64_t *count)
 {
 	const uint64_t *w = &r->words[at & (r->size_words - 1)];
 	enum trace_event_id id = (enum trace_event_id)(w[0] & 0xffff);
 
 	if (id == TRACE_NONE)
 		return (at | (r->size_words - 1)) + 1;
-	(*count)++;
-	return at + TRACE_RECORD_HEAD_WORDS + trace_value_count(id, w + TRACE_RECORD_HEAD_WORDS);
+	w += TRACE_RECORD_HEAD_WORDS;
+	if (id == TRACE_TASK)
+		memcpy(r->task_name, w, TASK_NAME_MAX);
+	else
+		(*count)++;
+	return at + TRACE_RECORD_HEAD_WORDS + trace_value_count(id, w);
 }
 
 /* Drops the oldest records, an eighth of the ring at a time, so that this is rare. */
@@ -189,16 +191,26 @@ static void record_end(struct trace_ring *r)
 	atomic_store_explicit(&r->writing, TRACE_NOT_WRITING, memory_order_release);
 }
 
-static void record(struct trace *t, struct trace_ring *r, enum trace_event_id id,
+static bool record(struct trace *t, struct trace_ring *r, enum trace_event_id id,
 		   const uint64_t *values, unsigned count)
 {
 	uint64_t *w = record_begin(t, r, id, count);
 
 	if (!w)
-		return;
+		return false;
 	for (unsigned i = 0; i < count; i++)
 		w[i] = values[i];
 	record_end(r);
+	return true;
+}
+
+static void record_name(struct trace *t, struct trace_ring *r, const struct task *task)
+{
+	uint64_t words[TASK_NAME_MAX / sizeof(uint64_t)];
+
+	memcpy(words, task->name, TASK_NAME_MAX);
+	if (record(t, r, TRACE_TASK, words, array_size(words)))
+		memcpy(r->name_written, task->name, TASK_NAME_MAX);
 }
 
 /* In no task there may be several threads at once: they take turns. */
@@ -207,10 +219,13 @@ static void record_outside(struct trace *t, enum trace_event_id id, const uint64
 {
 	while (atomic_exchange_explicit(&t->outside_busy, true, memory_order_acquire))
 		;
-	if (!t->outside)
-		t->outside = ring_create(t, 0, "extant");
+	if (!t->outside) {
+		t->outside = ring_create(t, 0);
+		if (t->outside)
+			strcpy(t->outside->task_name, "extant");
+	}
 	if (t->outside)
-		record(t, t->outside, id, values, count);
+		(void)record(t, t->outside, id, values, count);	/* lost: counted */
 	else
 		atomic_fetch_add_explicit(&t->lost, 1, memory_order_relaxed);
 	atomic_store_explicit(&t->outside_busy, false, memory_order_release);
@@ -228,8 +243,11 @@ void trace_record(struct trace *t, enum trace_event_id id, const uint64_t *value
 	r = task->ring;
 	if (unlikely(!r || r->trace != t))
 		r = ring_of_task(t, task);
-	if (likely(r))
-		record(t, r, id, values, count);
-	else
+	if (unlikely(!r)) {
 		atomic_fetch_add_explicit(&t->lost, 1, memory_order_relaxed);
+		return;
+	}
+	if (unlikely(memcmp(r->name_written, task->name, TASK_NAME_MAX)))
+		record_name(t, r, task);
+	(void)record(t, r, id, values, count);	/* lost: counted */
 }

@@ -2,13 +2,15 @@
 /*
  * Records of one task, and all records of a trace in their order. Inside trace/.
  *
- * A ring belongs to one task and is written by it alone, without a lock; `head` says how far. Whoever
- * reads (or drops) moves `tail`. Positions count 64-bit words and only grow; a word's place is its
+ * A ring belongs to one task and is written by it alone, without a lock; `head` says how far. When the
+ * task has ended, the next one with its id goes on, under its own name (TRACE_TASK). Whoever reads (or
+ * drops) moves `tail`. Positions count 64-bit words and only grow; a word's place is its
  * position modulo the size. A record is
  *
  *	number << 16 | id	the number orders the records of all rings
  *	time			monotonic, ns
- *	values ...		as many as the event has fields; a mark: its length, then its bytes
+ *	values ...		as many as the event has fields; a mark: its length, then its bytes;
+ *				TRACE_TASK: a name
  *
  * and lies in one piece; where it would not fit before the end of the ring, a word of 0 (TRACE_NONE)
  * sends the reader to the beginning.
@@ -38,15 +40,16 @@ struct trace_ring {
 	uint64_t *words;
 	uint64_t size_words;		/* a power of two */
 	uint32_t task_id;
-	char task_name[TASK_NAME_MAX];
 
 	_Atomic uint64_t head;		/* the task's; release */
 	_Atomic uint64_t writing;	/* the task's; TRACE_NOT_WRITING: no record is being written */
 	uint64_t head_next;		/* the task's: head when the record being written is complete */
 	bool reading;			/* the task's: it reads the trace; what it emits meanwhile is dropped */
+	char name_written[TASK_NAME_MAX];	/* the task's: of the last TRACE_TASK */
 
 	_Atomic uint64_t tail;		/* of who holds `tail_busy`; release */
 	atomic_bool tail_busy;
+	char task_name[TASK_NAME_MAX];	/* who wrote what is at the tail; of who holds `tail_busy` */
 	_Atomic uint64_t lost;		/* records dropped; relaxed */
 
 	/* these belong to the reader (struct trace's `reading`) */
@@ -65,7 +68,7 @@ struct trace {
 	struct trace_ring *outside;	/* for code that runs in no task; under outside_busy */
 	atomic_bool outside_busy;
 	_Atomic uint64_t lost;		/* records that found no ring: memory was out */
-	atomic_bool reading;		/* somebody is in trace_read() */
+	atomic_bool reading;		/* between trace_read_begin() and _end() */
 };
 
 /* Writes one record into the ring of the current task. */
@@ -84,10 +87,12 @@ struct trace_item {			/* a record, as it is read */
 	uint64_t lost;			/* records of this ring dropped since the last item of it */
 };
 
+/* One reads at a time: false, somebody else does. What the reading task emits meanwhile is dropped. */
+must_check bool trace_read_begin(struct trace *t);
+void trace_read_end(struct trace *t);
 /*
- * Calls fn for all records so far, of all tasks, in their order; what was read is gone. fn returns 0 to
- * go on; anything else ends the reading and is returned, and the records after this one stay. -EBUSY: somebody
- * else is reading.
+ * Between the two: calls fn for all records so far, of all tasks, in their order; what was read is gone.
+ * fn returns 0 to go on; anything else ends the reading and is returned, and the later records stay.
  */
 int trace_read(struct trace *t, int (*fn)(void *arg, const struct trace_item *item), void *arg);
 

@@ -12,8 +12,8 @@
  * the name and the text that kernel prints, or nothing where it has no such event.
  *
  * Threads: events, scopes and marks may come from any task at any time, holding any lock; they wait for
- * nothing (but for the drain callback of a full ring). A trace serves one scheduler at a time; every task
- * that recorded in it has ended when it is destroyed, but for the one that does so.
+ * nothing (but for the drain callback of a full ring). A trace serves one scheduler at a time, and
+ * outlives it: tasks keep their ring as long as their scheduler lives. So does a task that is used again.
  */
 #ifndef EXTANT_TRACE_TRACE_H
 #define EXTANT_TRACE_TRACE_H
@@ -32,6 +32,7 @@ enum trace_event_id {
 	TRACE_MARK,			/* tracing_mark_write: free text, op_begin and op_end */
 	TRACE_SCOPE_ENTER,
 	TRACE_SCOPE_LEAVE,
+	TRACE_TASK,			/* from here on the ring is that of a task of this name */
 #define EVENT(system, name, ...) TRACE_ID_##name,
 #include "trace/events.def"
 #undef EVENT
@@ -56,7 +57,7 @@ struct trace_options {
 
 /* Nothing is on. 0 or -ENOMEM. */
 must_check int trace_create(struct arena *a, const struct trace_options *opt, struct trace **out);
-/* NULL and trace_none() are left alone. */
+/* After the scheduler it served, or when no task of that will emit again. NULL and trace_none() are left alone. */
 void trace_destroy(struct trace *t);
 enum trace_dialect trace_dialect(const struct trace *t);
 
@@ -98,18 +99,21 @@ struct trace_public {			/* the first member of struct trace */
 	atomic_bool scopes;
 };
 
+static inline const struct trace_public *trace_public(const struct trace *t)
+{
+	if (!t)
+		__builtin_unreachable();	/* the compiler does not see it from an atomic load */
+	return (const struct trace_public *)t;
+}
+
 static inline bool trace_on(const struct trace *t, enum trace_event_id id)
 {
-	const struct trace_public *p = (const struct trace_public *)t;
-
-	return unlikely(atomic_load_explicit(&p->on[id], memory_order_relaxed));
+	return unlikely(atomic_load_explicit(&trace_public(t)->on[id], memory_order_relaxed));
 }
 
 static inline bool trace_scopes_on(const struct trace *t)
 {
-	const struct trace_public *p = (const struct trace_public *)t;
-
-	return unlikely(atomic_load_explicit(&p->scopes, memory_order_relaxed));
+	return unlikely(atomic_load_explicit(&trace_public(t)->scopes, memory_order_relaxed));
 }
 
 /* Kernel-style record functions: trace_emit_NAME(t, fields...), made from events.def (trace/emit.h). */
