@@ -4,7 +4,7 @@
  * the other one and pops. A new context's stack is laid out as if it had been switched away from
  * at the first instruction of context_begin, with its context in one of those registers.
  */
-#include "base/context.h"
+#include "base/context_internal.h"
 
 #include <errno.h>
 #include <stdint.h>

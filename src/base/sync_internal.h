@@ -20,7 +20,7 @@
 #ifndef EXTANT_BASE_SYNC_INTERNAL_H
 #define EXTANT_BASE_SYNC_INTERNAL_H
 
-#include "base/context.h"
+#include "base/context_internal.h"
 #include "base/random.h"
 #include "base/sync.h"
 

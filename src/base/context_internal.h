@@ -7,8 +7,8 @@
  *
  * The rounding mode of floating point and the signal mask are the thread's, not the context's.
  */
-#ifndef EXTANT_BASE_CONTEXT_H
-#define EXTANT_BASE_CONTEXT_H
+#ifndef EXTANT_BASE_CONTEXT_INTERNAL_H
+#define EXTANT_BASE_CONTEXT_INTERNAL_H
 
 #include <stdbool.h>
 #include <stddef.h>
