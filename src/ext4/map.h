@@ -110,6 +110,8 @@ must_check int ext4_ext_check_root(struct inode *inode);
 
 /* ---- block maps (indirect.c): ext2 and ext3 files. The same promises. */
 must_check int ext4_ind_map_blocks(struct handle *h, struct inode *inode, struct ext4_map *map, uint32_t flags);
+/* The bytes three levels of pointers reach. */
+uint64_t ext4_ind_max_size(const struct ext4_geometry *geo);
 must_check int ext4_ind_remove_space(struct handle *h, struct inode *inode, ext4_lblk_t start, ext4_lblk_t end);
 
 #endif
