@@ -7,9 +7,9 @@
  *	(the caller copies)
  *	end     blocks and page become dirty, the size grows, the page is let go, the handle stopped
  *
- * Three kinds: delayed (the usual one: space is promised, nothing allocated), plain (nodelalloc, or space is
- * short: allocated at once), journaled (the data goes through the log). Order: page found, handle, page
- * lock, map; never another (docs/locking.md).
+ * Three kinds: delayed (the usual one: space is promised, nothing allocated), plain (nodelalloc, or
+ * space is short: allocated at once), journaled (the data goes through the log). Order: page found,
+ * handle, page lock, map; never another (docs/locking.md).
  */
 #include <string.h>
 #include "base/assert.h"
@@ -21,7 +21,8 @@ int ext4_read_page_block(struct inode *inode, struct page *p, uint32_t i, ext4_f
 {
 	struct ext4_fs *fs = inode->fs;
 
-	return block_read(fs->device, pblk << fs->geo.block_bits, ext4_page_block_data(fs, p, i), fs->geo.block_size);
+	return block_read(fs->device, pblk << fs->geo.block_bits, ext4_page_block_data(fs, p, i),
+			  fs->geo.block_size);
 }
 
 void ext4_page_block_clear(struct page_block *pb)
@@ -39,7 +40,8 @@ void ext4_page_note_uptodate(const struct ext4_fs *fs, struct page *p)
 }
 
 /* The part of block `i` of the page that [from, to) covers, relative to the block; false: none. */
-static bool covered(const struct ext4_fs *fs, uint32_t i, uint32_t from, uint32_t to, uint32_t *begin, uint32_t *end)
+static bool covered(const struct ext4_fs *fs, uint32_t i, uint32_t from, uint32_t to,
+		    uint32_t *begin, uint32_t *end)
 {
 	uint32_t first = i * fs->geo.block_size, last = first + fs->geo.block_size;
 
@@ -54,9 +56,12 @@ static bool covered(const struct ext4_fs *fs, uint32_t i, uint32_t from, uint32_
 
 enum write_kind { WRITE_DELAYED, WRITE_PLAIN, WRITE_JOURNALED };
 
-/* Looks the block up, and gives it a place or a promise of one. Sets PB_NEW when its old bytes mean nothing. */
-static int map_for_write(struct handle *h, struct inode *inode, enum write_kind kind, ext4_lblk_t lblk,
-			 struct page_block *pb)
+/*
+ * Looks the block up, and gives it a place or a promise of one. Sets PB_NEW when its old bytes mean
+ * nothing.
+ */
+static int map_for_write(struct handle *h, struct inode *inode, enum write_kind kind,
+			 ext4_lblk_t lblk, struct page_block *pb)
 {
 	struct ext4_map map = { .lblk = lblk, .len = 1 };
 	int n;
@@ -81,7 +86,8 @@ static int map_for_write(struct handle *h, struct inode *inode, enum write_kind 
 }
 
 /* What the write leaves of the block must be right: zeroes in a new one, else what lies there. */
-static int fill_around(struct inode *inode, struct page *p, uint32_t i, uint32_t begin, uint32_t end)
+static int fill_around(struct inode *inode, struct page *p, uint32_t i, uint32_t begin,
+		       uint32_t end)
 {
 	struct ext4_fs *fs = inode->fs;
 	struct page_block *pb = &p->blocks[i];
@@ -105,7 +111,10 @@ static int fill_around(struct inode *inode, struct page *p, uint32_t i, uint32_t
 	return 0;
 }
 
-/* data=journal: the block's bytes in the page become a buffer under the journal, before they change. */
+/*
+ * data=journal: the block's bytes in the page become a buffer under the journal, before they
+ * change.
+ */
 static int journal_access(struct handle *h, struct inode *inode, struct page *p, uint32_t i)
 {
 	struct ext4_fs *fs = inode->fs;
@@ -113,15 +122,16 @@ static int journal_access(struct handle *h, struct inode *inode, struct page *p,
 	int err;
 
 	if (!pb->buffer) {
-		err = buffer_attach_page(fs->buffers, pb->pblk, p, ext4_page_block_data(fs, p, i), &pb->buffer);
+		err = buffer_attach_page(fs->buffers, pb->pblk, p, ext4_page_block_data(fs, p, i),
+					 &pb->buffer);
 		if (err)
 			return err;
 	}
 	return ext4_journal_get_write_access(fs, h, pb->buffer);
 }
 
-static int prepare_block(struct handle *h, struct inode *inode, enum write_kind kind, struct page *p, uint32_t i,
-			 uint32_t begin, uint32_t end)
+static int prepare_block(struct handle *h, struct inode *inode, enum write_kind kind,
+			 struct page *p, uint32_t i, uint32_t begin, uint32_t end)
 {
 	struct page_block *pb = &p->blocks[i];
 	int err = 0;
@@ -139,8 +149,8 @@ static int prepare_block(struct handle *h, struct inode *inode, enum write_kind 
 	return err;
 }
 
-static int ext4_block_write_begin(struct handle *h, struct inode *inode, enum write_kind kind, struct page *p,
-				  uint32_t from, uint32_t to)
+static int ext4_block_write_begin(struct handle *h, struct inode *inode, enum write_kind kind,
+				  struct page *p, uint32_t from, uint32_t to)
 {
 	struct ext4_fs *fs = inode->fs;
 	uint32_t begin, end;
@@ -160,7 +170,8 @@ static enum write_kind kind_of_write(struct inode *inode)
 {
 	if (ext4_should_journal_data(inode))
 		return WRITE_JOURNALED;
-	if (!inode->fs->opt.delalloc || !(inode->flags & EXT4_EXTENTS_FL) || ext4_nonda_switch(inode->fs))
+	if (!inode->fs->opt.delalloc || !(inode->flags & EXT4_EXTENTS_FL) ||
+	    ext4_nonda_switch(inode->fs))
 		return WRITE_PLAIN;
 	return WRITE_DELAYED;
 }
@@ -168,7 +179,8 @@ static enum write_kind kind_of_write(struct inode *inode)
 /* The size in the inode may have to pass 2 GiB: then the superblock changes too. */
 static int da_write_credits(const struct inode *inode, uint64_t pos, uint32_t len)
 {
-	if (inode->fs->geo.feature_ro_compat & EXT4_FEATURE_RO_COMPAT_LARGE_FILE || pos + len <= 0x7fffffff)
+	if (inode->fs->geo.feature_ro_compat & EXT4_FEATURE_RO_COMPAT_LARGE_FILE ||
+	    pos + len <= 0x7fffffff)
 		return 1;
 	return 2;
 }
@@ -180,7 +192,8 @@ static int start_handle(struct inode *inode, enum write_kind kind, struct ext4_w
 					    : ext4_writepage_credits(inode) + 1;
 	const char *caller = kind == WRITE_DELAYED ? "ext4_da_write_begin" : "ext4_write_begin";
 
-	return __ext4_journal_start_sb(fs, inode->ino, caller, __LINE__, HT_WRITE_PAGE, credits, 0, &w->handle);
+	return __ext4_journal_start_sb(fs, inode->ino, caller, __LINE__, HT_WRITE_PAGE, credits, 0,
+				       &w->handle);
 }
 
 /* The page, found and referenced but not locked: the handle comes before the lock. */
@@ -198,7 +211,8 @@ static int find_page(struct inode *inode, uint64_t index, struct page **out)
 }
 
 /*
- * The write failed: blocks that were given to it beyond the size must not stay, nor pages without content.
+ * The write failed: blocks that were given to it beyond the size must not stay, nor pages without
+ * content.
  */
 static void undo_begin(struct inode *inode, const struct ext4_write *w)
 {
@@ -303,7 +317,8 @@ static bool grow_size(struct inode *inode, uint64_t size)
 static bool all_allocated(const struct ext4_fs *fs, const struct page *p, uint32_t to)
 {
 	for (uint32_t i = 0; i * fs->geo.block_size < to; i++)
-		if (!(p->blocks[i].state & PB_MAPPED) || p->blocks[i].state & (PB_DELAYED | PB_UNWRITTEN))
+		if (!(p->blocks[i].state & PB_MAPPED) ||
+		    p->blocks[i].state & (PB_DELAYED | PB_UNWRITTEN))
 			return false;
 	return true;
 }
@@ -358,7 +373,8 @@ static int plain_write_end(struct inode *inode, struct ext4_write *w, uint32_t c
 	if (copied) {
 		mark_written(fs, w->page, from, from + copied);
 		if (ext4_should_order_data(inode))
-			jbd2_journal_inode_add(w->handle, &inode->jinode, JI_WRITE_DATA | JI_WAIT_DATA);
+			jbd2_journal_inode_add(w->handle, &inode->jinode,
+					       JI_WRITE_DATA | JI_WAIT_DATA);
 		grew = grow_size(inode, w->pos + copied);
 		grew |= ext4_grow_disk_size(inode, w->pos + copied);
 	}
@@ -377,7 +393,8 @@ static int log_blocks(struct inode *inode, struct ext4_write *w, uint32_t from, 
 		if (!covered(fs, i, from, to, &begin, &end))
 			continue;
 		w->page->blocks[i].state |= PB_UPTODATE;
-		err = ext4_handle_dirty_metadata(fs, w->handle, inode->ino, w->page->blocks[i].buffer);
+		err = ext4_handle_dirty_metadata(fs, w->handle, inode->ino,
+						 w->page->blocks[i].buffer);
 	}
 	ext4_page_note_uptodate(fs, w->page);
 	return err;
@@ -398,7 +415,8 @@ static int journalled_write_end(struct inode *inode, struct ext4_write *w, uint3
 		grew |= ext4_grow_disk_size(inode, w->pos + copied);
 	ext4_update_fsync_trans(w->handle, inode, true);
 	let_page_go(w);
-	return !err && grew ? __ext4_mark_inode_dirty(w->handle, inode, "ext4_journalled_write_end") : err;
+	return !err && grew ? __ext4_mark_inode_dirty(w->handle, inode, "ext4_journalled_write_end")
+			    : err;
 }
 
 int ext4_write_end(struct inode *inode, struct ext4_write *w, uint32_t copied)
@@ -420,7 +438,8 @@ int ext4_write_end(struct inode *inode, struct ext4_write *w, uint32_t copied)
 
 /* ---- the end of a file that was cut inside a block */
 
-int ext4_zero_block_tail(struct handle *h, struct inode *inode, struct page *p, uint32_t i, uint32_t in_block)
+int ext4_zero_block_tail(struct handle *h, struct inode *inode, struct page *p, uint32_t i,
+			 uint32_t in_block)
 {
 	struct ext4_fs *fs = inode->fs;
 	bool journaled = ext4_should_journal_data(inode);

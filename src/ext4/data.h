@@ -18,11 +18,13 @@ struct ext4_write {
 };
 
 /*
- * ext4_da_write_begin, ext4_write_begin; _end: ext4_da_write_end, ext4_write_end, ext4_journalled_write_end: which
- * pair, the inode's mode and the free space say. inode->lock held for writing. -ENOSPC, -EIO, -ENOMEM.
- * end takes `copied` bytes (it may be less), grows the size, stops the handle, lets the page go.
+ * ext4_da_write_begin, ext4_write_begin; _end: ext4_da_write_end, ext4_write_end,
+ * ext4_journalled_write_end: which pair, the inode's mode and the free space say. inode->lock held
+ * for writing. -ENOSPC, -EIO, -ENOMEM. end takes `copied` bytes (it may be less), grows the size,
+ * stops the handle, lets the page go.
  */
-must_check int ext4_write_begin(struct inode *inode, uint64_t pos, uint32_t len, struct ext4_write *w);
+must_check int ext4_write_begin(struct inode *inode, uint64_t pos, uint32_t len,
+				struct ext4_write *w);
 must_check int ext4_write_end(struct inode *inode, struct ext4_write *w, uint32_t copied);
 
 /* The page at `index`, uptodate and referenced; reads it, and ahead of it, when it is not there. */
@@ -30,10 +32,11 @@ struct ext4_readahead {			/* of an open file */
 	uint64_t start, size, async_size, prev_index;
 	bool random;			/* POSIX_FADV_RANDOM */
 };
-must_check int ext4_read_page(struct inode *inode, uint64_t index, struct ext4_readahead *ra, uint64_t wanted_pages,
-			      struct page **out);
+must_check int ext4_read_page(struct inode *inode, uint64_t index, struct ext4_readahead *ra,
+			      uint64_t wanted_pages, struct page **out);
 /* Copies from pages (or holes) up to the size; returns bytes. Takes no lock where all is cached. */
-must_check int64_t ext4_read(struct inode *inode, uint64_t pos, void *buf, size_t len, struct ext4_readahead *ra);
+must_check int64_t ext4_read(struct inode *inode, uint64_t pos, void *buf, size_t len,
+			     struct ext4_readahead *ra);
 
 enum writeback_mode { WB_NONE = 0, WB_ALL = 1 };	/* sync_mode: start it, or see each page written */
 struct writeback {
@@ -43,24 +46,40 @@ struct writeback {
 	bool for_kupdate, range_cyclic;
 	int64_t pages_skipped;
 };
-/* Maps delayed blocks and writes dirty pages of the range {ext4_writepages ... _result}. Does not wait for I/O of others. */
+/*
+ * Maps delayed blocks and writes dirty pages of the range {ext4_writepages ... _result}. Does not
+ * wait for I/O of others.
+ */
 must_check int ext4_writepages(struct inode *inode, struct writeback *wb);
-/* Writes and waits: [start, end] bytes are on the device (not yet flushed). Errors of earlier write-back are not reported here. */
+/*
+ * Writes and waits: [start, end] bytes are on the device (not yet flushed). Errors of earlier
+ * write-back are not reported here.
+ */
 must_check int ext4_filemap_write_and_wait(struct inode *inode, uint64_t start, uint64_t end);
-/* fsync and fdatasync {ext4_sync_file_enter, _exit}. `parent` is the directory it was opened through, for the event. */
-must_check int ext4_sync_file(struct inode *inode, uint64_t start, uint64_t end, bool datasync, uint64_t parent_ino);
+/*
+ * fsync and fdatasync {ext4_sync_file_enter, _exit}. `parent` is the directory it was opened
+ * through, for the event.
+ */
+must_check int ext4_sync_file(struct inode *inode, uint64_t start, uint64_t end, bool datasync,
+			      uint64_t parent_ino);
 
 /* The journal's questions (journal_ops). */
 int ext4_submit_ordered(void *user, struct jbd2_inode *ji);
 int ext4_wait_ordered(void *user, struct jbd2_inode *ji);
 
-/* Pages from `start` bytes on go {ext4_invalidatepage}; the last one is cut. Waits for their write-back. */
+/*
+ * Pages from `start` bytes on go {ext4_invalidatepage}; the last one is cut. Waits for their
+ * write-back.
+ */
 void ext4_truncate_pages(struct inode *inode, uint64_t start);
 /* Blocks beyond the size go {ext4_truncate_enter, _exit}. inode->lock held. */
 must_check int ext4_truncate(struct inode *inode);
 /* The rest of the block at `from` is zeroed, in its handle. */
 must_check int ext4_block_truncate_page(struct handle *h, struct inode *inode, uint64_t from);
-/* Close of a file that wrote {ext4_discard_preallocations}, and write-back of one replaced by truncate. */
+/*
+ * Close of a file that wrote {ext4_discard_preallocations}, and write-back of one replaced by
+ * truncate.
+ */
 void ext4_release_file(struct inode *inode, bool was_writer);
 
 /* The page cache asks before it drops a clean page: nothing of it is under the journal. */
@@ -72,6 +91,8 @@ must_check int ext4_flusher_start(struct ext4_fs *fs);
 void ext4_flusher_stop(struct ext4_fs *fs);
 /* An inode's first page became dirty, its last one clean. */
 void ext4_flusher_dirtied(void *user, struct mapping *m);
+/* The inode is being evicted. */
+void ext4_flusher_forget(struct inode *inode);
 /* Work for it: everything that is dirty now (sync), or what space needs. `wait`: until done. */
 int ext4_flusher_sync(struct ext4_fs *fs, enum writeback_mode mode, bool wait);
 void ext4_flusher_wake(struct ext4_fs *fs);

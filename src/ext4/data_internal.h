@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Between the files of the data path: data.c (write_begin, write_end), read.c, writepages.c, truncate.c.
- * Not for others.
+ * Between the files of the data path: data.c (write_begin, write_end), read.c, writepages.c,
+ * truncate.c. Not for others.
  */
 #ifndef EXTANT_EXT4_DATA_INTERNAL_H
 #define EXTANT_EXT4_DATA_INTERNAL_H
@@ -27,7 +27,8 @@ static inline ext4_lblk_t ext4_page_lblk(const struct ext4_fs *fs, const struct 
 	return (ext4_lblk_t)(p->index * page_blocks(fs->pages));
 }
 
-static inline uint8_t *ext4_page_block_data(const struct ext4_fs *fs, const struct page *p, uint32_t i)
+static inline uint8_t *ext4_page_block_data(const struct ext4_fs *fs, const struct page *p,
+					    uint32_t i)
 {
 	return p->data + (size_t)i * fs->geo.block_size;
 }
@@ -37,7 +38,10 @@ static inline bool ext4_page_is(const struct page *p, uint32_t state)
 	return atomic_load_explicit(&p->state, memory_order_acquire) & state;
 }
 
-/* It was written into, so its blocks are known one by one; a page that was only read has nothing to let go. */
+/*
+ * It was written into, so its blocks are known one by one; a page that was only read has nothing to
+ * let go.
+ */
 static inline bool ext4_page_has_blocks(const struct ext4_fs *fs, const struct page *p)
 {
 	for (uint32_t i = 0; i < page_blocks(fs->pages); i++)
@@ -47,16 +51,29 @@ static inline bool ext4_page_has_blocks(const struct ext4_fs *fs, const struct p
 }
 
 /* Reads one block of a locked page from where it lies. */
-must_check int ext4_read_page_block(struct inode *inode, struct page *p, uint32_t i, ext4_fsblk_t pblk);
-/* Lets go of what a block of a locked page promises or holds; delayed ones are not released here. */
+must_check int ext4_read_page_block(struct inode *inode, struct page *p, uint32_t i,
+				    ext4_fsblk_t pblk);
+/*
+ * Lets go of what a block of a locked page promises or holds; delayed ones are not released here.
+ */
 void ext4_page_block_clear(struct page_block *pb);
 /* All of the page is in it, or was written over. */
 void ext4_page_note_uptodate(const struct ext4_fs *fs, struct page *p);
-/* Zeroes a block of a locked page from `in_block` on, and sees that this reaches the disk with the handle's transaction. */
-must_check int ext4_zero_block_tail(struct handle *h, struct inode *inode, struct page *p, uint32_t i, uint32_t in_block);
-/* Commit task: writes dirty pages whose blocks have their place. Allocates nothing, starts no handle. */
+/*
+ * Zeroes a block of a locked page from `in_block` on, and sees that this reaches the disk with the
+ * handle's transaction.
+ */
+must_check int ext4_zero_block_tail(struct handle *h, struct inode *inode, struct page *p,
+				    uint32_t i, uint32_t in_block);
+/*
+ * Commit task: writes dirty pages whose blocks have their place. Allocates nothing, starts no
+ * handle.
+ */
 must_check int ext4_write_mapped_pages(struct inode *inode);
-/* Credits to map the blocks of one page, each in an extent of its own, and to log them where data is journaled. */
+/*
+ * Credits to map the blocks of one page, each in an extent of its own, and to log them where data
+ * is journaled.
+ */
 int ext4_writepage_credits(struct inode *inode);
 /* disk_size grows to `size`; true when it did. */
 bool ext4_grow_disk_size(struct inode *inode, uint64_t size);

@@ -6,9 +6,9 @@
  *
  *	| . | .. | name, rec_len covers the free room behind it | ... | tail with the checksum |
  *
- * An entry that goes leaves its room to the one before it; the first of a block keeps its place with inode 0.
- * Blocks are verified when they enter memory (kinds.c), so the chain is trusted here; the checksum is made
- * when a block leaves.
+ * An entry that goes leaves its room to the one before it; the first of a block keeps its place
+ * with inode 0. Blocks are verified when they enter memory (kinds.c), so the chain is trusted here;
+ * the checksum is made when a block leaves.
  *
  * The directory's lock is held: for reading to search, for writing to change.
  */
@@ -22,7 +22,8 @@
 
 bool ext4_dir_is_indexed(const struct inode *dir)
 {
-	return dir->flags & EXT4_INDEX_FL && dir->fs->geo.feature_compat & EXT4_FEATURE_COMPAT_DIR_INDEX;
+	return dir->flags & EXT4_INDEX_FL &&
+	       dir->fs->geo.feature_compat & EXT4_FEATURE_COMPAT_DIR_INDEX;
 }
 
 static struct buffer_owner owner_of(const struct inode *inode)
@@ -32,7 +33,8 @@ static struct buffer_owner owner_of(const struct inode *inode)
 
 /* ---- blocks of a directory */
 
-int ext4_getblk(struct handle *h, struct inode *inode, ext4_lblk_t lblk, bool create, struct buffer **out)
+int ext4_getblk(struct handle *h, struct inode *inode, ext4_lblk_t lblk, bool create,
+		struct buffer **out)
 {
 	struct ext4_fs *fs = inode->fs;
 	struct ext4_map map = { .lblk = lblk, .len = 1 };
@@ -57,8 +59,12 @@ int ext4_getblk(struct handle *h, struct inode *inode, ext4_lblk_t lblk, bool cr
 	return err;
 }
 
-/* A block that is not the root of a tree may be an inner node of one: it looks like one unused record. */
-static const struct buffer_kind *kind_of(struct inode *dir, ext4_lblk_t lblk, const struct buffer *b)
+/*
+ * A block that is not the root of a tree may be an inner node of one: it looks like one unused
+ * record.
+ */
+static const struct buffer_kind *kind_of(struct inode *dir, ext4_lblk_t lblk,
+					 const struct buffer *b)
 {
 	const struct buffer_kind *known = atomic_load_explicit(&b->kind, memory_order_acquire);
 
@@ -67,7 +73,8 @@ static const struct buffer_kind *kind_of(struct inode *dir, ext4_lblk_t lblk, co
 	return ext4_dir_is_indexed(dir) && !lblk ? &ext4_kind_dx_root : &ext4_kind_dir;
 }
 
-int ext4_bread(struct handle *h, struct inode *inode, ext4_lblk_t lblk, bool create, struct buffer **out)
+int ext4_bread(struct handle *h, struct inode *inode, ext4_lblk_t lblk, bool create,
+	       struct buffer **out)
 {
 	struct buffer_owner owner = owner_of(inode);
 	struct buffer *b;
@@ -103,7 +110,8 @@ int ext4_append(struct handle *h, struct inode *dir, ext4_lblk_t *lblk, struct b
 
 	TRACE_SCOPE(fs, ext4_append);
 	if (size >> fs->geo.block_bits >= EXT4_MAX_LBLK ||
-	    (!(fs->geo.feature_incompat & EXT4_FEATURE_INCOMPAT_LARGEDIR) && size + fs->geo.block_size > 0x7fffffff))
+	    (!(fs->geo.feature_incompat & EXT4_FEATURE_INCOMPAT_LARGEDIR) &&
+	     size + fs->geo.block_size > 0x7fffffff))
 		return -ENOSPC;
 	*lblk = (ext4_lblk_t)(size >> fs->geo.block_bits);
 	err = ext4_bread(h, dir, *lblk, true, out);
@@ -136,7 +144,8 @@ void ext4_dir_init_block(const struct ext4_fs *fs, struct buffer *b)
 
 static bool is_name(const struct ext4_dir_entry_2 *de, const struct ext4_name *name)
 {
-	return le32_get(de->inode) && de->name_len == name->len && !memcmp(de->name, name->bytes, name->len);
+	return le32_get(de->inode) && de->name_len == name->len &&
+	       !memcmp(de->name, name->bytes, name->len);
 }
 
 int ext4_search_dirblock(struct inode *dir, const struct buffer *b, const struct ext4_name *name,
@@ -159,7 +168,8 @@ static uint32_t used_by(const struct ext4_dir_entry_2 *de)
 	return le32_get(de->inode) ? ext4_dir_rec_min(de->name_len) : 0;
 }
 
-int ext4_find_dest(struct inode *dir, const struct buffer *b, const struct ext4_name *name, uint32_t *offset)
+int ext4_find_dest(struct inode *dir, const struct buffer *b, const struct ext4_name *name,
+		   uint32_t *offset)
 {
 	uint32_t space = ext4_dir_space(dir->fs), need = ext4_dir_rec_min((uint32_t)name->len), len;
 
@@ -177,8 +187,8 @@ int ext4_find_dest(struct inode *dir, const struct buffer *b, const struct ext4_
 	return -ENOSPC;
 }
 
-void ext4_insert_dentry(struct ext4_fs *fs, struct buffer *b, uint32_t offset, const struct ext4_name *name,
-			uint32_t ino, uint8_t file_type)
+void ext4_insert_dentry(struct ext4_fs *fs, struct buffer *b, uint32_t offset,
+			const struct ext4_name *name, uint32_t ino, uint8_t file_type)
 {
 	struct ext4_dir_entry_2 *de = ext4_dir_entry_at(b, offset);
 	uint32_t len = ext4_rec_len(fs, de), used = used_by(de);
@@ -204,8 +214,8 @@ void ext4_dir_touch(struct inode *dir)
 	attr_write_end(dir);
 }
 
-int ext4_add_dirent_to_buf(struct handle *h, struct inode *dir, struct buffer *b, const struct ext4_name *name,
-			   struct inode *inode)
+int ext4_add_dirent_to_buf(struct handle *h, struct inode *dir, struct buffer *b,
+			   const struct ext4_name *name, struct inode *inode)
 {
 	struct ext4_fs *fs = dir->fs;
 	uint32_t offset;
@@ -254,10 +264,11 @@ int ext4_delete_entry(struct handle *h, struct inode *dir, const struct ext4_dir
 #define READAHEAD_BLOCKS 8
 
 /*
- * The next blocks are mapped together and asked for before the first is searched: a linear directory is
- * read as it lies.
+ * The next blocks are mapped together and asked for before the first is searched: a linear
+ * directory is read as it lies.
  */
-static void read_ahead(struct inode *dir, ext4_lblk_t lblk, ext4_lblk_t count, struct buffer **ahead)
+static void read_ahead(struct inode *dir, ext4_lblk_t lblk, ext4_lblk_t count,
+		       struct buffer **ahead)
 {
 	for (ext4_lblk_t i = 0; i < count; i++)
 		if (ext4_getblk(NULL, dir, lblk + i, false, &ahead[i]))
@@ -266,8 +277,8 @@ static void read_ahead(struct inode *dir, ext4_lblk_t lblk, ext4_lblk_t count, s
 			buffer_readahead(dir->fs->buffers, ahead[i]->block, 1);
 }
 
-static int search_one(struct inode *dir, ext4_lblk_t lblk, struct buffer *known, const struct ext4_name *name,
-		      struct ext4_dir_place *out)
+static int search_one(struct inode *dir, ext4_lblk_t lblk, struct buffer *known,
+		      const struct ext4_name *name, struct ext4_dir_place *out)
 {
 	struct buffer_owner owner = owner_of(dir);
 	struct buffer *b;
@@ -313,7 +324,8 @@ int ext4_find_entry(struct inode *dir, const struct ext4_name *name, struct ext4
 }
 
 /* All blocks are full: one more. */
-static int add_block(struct handle *h, struct inode *dir, const struct ext4_name *name, struct inode *inode)
+static int add_block(struct handle *h, struct inode *dir, const struct ext4_name *name,
+		     struct inode *inode)
 {
 	ext4_lblk_t lblk;
 	struct buffer *b;
@@ -327,7 +339,8 @@ static int add_block(struct handle *h, struct inode *dir, const struct ext4_name
 	return err;
 }
 
-int ext4_add_entry(struct handle *h, struct inode *dir, const struct ext4_name *name, struct inode *inode)
+int ext4_add_entry(struct handle *h, struct inode *dir, const struct ext4_name *name,
+		   struct inode *inode)
 {
 	struct ext4_fs *fs = dir->fs;
 	ext4_lblk_t blocks = (ext4_lblk_t)(dir->size >> fs->geo.block_bits);
@@ -342,7 +355,8 @@ int ext4_add_entry(struct handle *h, struct inode *dir, const struct ext4_name *
 		err = ext4_read_dirblock(dir, i, &b);
 		if (!err)
 			err = ext4_add_dirent_to_buf(h, dir, b, name, inode);
-		if (err == -ENOSPC && blocks == 1 && fs->geo.feature_compat & EXT4_FEATURE_COMPAT_DIR_INDEX)
+		if (err == -ENOSPC && blocks == 1 &&
+		    fs->geo.feature_compat & EXT4_FEATURE_COMPAT_DIR_INDEX)
 			return ext4_make_indexed_dir(h, dir, b, name, inode);
 		if (err != -ENOSPC)
 			return err;
@@ -352,13 +366,17 @@ int ext4_add_entry(struct handle *h, struct inode *dir, const struct ext4_name *
 
 static bool is_dot_or_dotdot(const struct ext4_dir_entry_2 *de)
 {
-	return de->name[0] == '.' && (de->name_len == 1 || (de->name_len == 2 && de->name[1] == '.'));
+	return de->name[0] == '.' &&
+	       (de->name_len == 1 || (de->name_len == 2 && de->name[1] == '.'));
 }
 
-/* A root of a tree looks like a block with `.`, and `..` over the rest: the loop sees just those. */
+/*
+ * A root of a tree looks like a block with `.`, and `..` over the rest: the loop sees just those.
+ */
 static bool only_dots(struct inode *dir, const struct buffer *b)
 {
-	uint32_t space = ext4_dir_is_indexed(dir) ? dir->fs->geo.block_size : ext4_dir_space(dir->fs);
+	uint32_t space =
+		ext4_dir_is_indexed(dir) ? dir->fs->geo.block_size : ext4_dir_space(dir->fs);
 
 	for (uint32_t at = 0; at < space; at += ext4_rec_len(dir->fs, ext4_dir_entry_at(b, at))) {
 		const struct ext4_dir_entry_2 *de = ext4_dir_entry_at(b, at);

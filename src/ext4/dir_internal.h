@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Between dir.c (blocks of entries), dir_index.c (hash trees), readdir.c and namei.c. Not for others.
+ * Between dir.c (blocks of entries), dir_index.c (hash trees), readdir.c and namei.c. Not for
+ * others.
  */
 #ifndef EXTANT_EXT4_DIR_INTERNAL_H
 #define EXTANT_EXT4_DIR_INTERNAL_H
@@ -32,7 +33,8 @@ static inline uint32_t ext4_rec_len(const struct ext4_fs *fs, const struct ext4_
 	return ext4_rec_len_get(&fs->geo, de->rec_len);
 }
 
-static inline void ext4_rec_len_set(const struct ext4_fs *fs, struct ext4_dir_entry_2 *de, uint32_t len)
+static inline void ext4_rec_len_set(const struct ext4_fs *fs, struct ext4_dir_entry_2 *de,
+				    uint32_t len)
 {
 	de->rec_len = ext4_rec_len_of(&fs->geo, len);
 }
@@ -40,36 +42,45 @@ static inline void ext4_rec_len_set(const struct ext4_fs *fs, struct ext4_dir_en
 /* The type an entry shows; 0 where the image does not keep types. */
 static inline uint8_t ext4_entry_type(const struct ext4_fs *fs, uint16_t mode)
 {
-	return fs->geo.feature_incompat & EXT4_FEATURE_INCOMPAT_FILETYPE ? ext4_file_type_of_mode(mode) : 0;
+	return fs->geo.feature_incompat & EXT4_FEATURE_INCOMPAT_FILETYPE
+		       ? ext4_file_type_of_mode(mode)
+		       : 0;
 }
 
 bool ext4_dir_is_indexed(const struct inode *dir);
 
 /* Looks for the name in one block of entries; -ENOENT. */
-must_check int ext4_search_dirblock(struct inode *dir, const struct buffer *b, const struct ext4_name *name,
-				    uint32_t *offset);
-/* Room for the name in the block: the offset of the entry that has it behind itself, or -ENOSPC; -EEXIST. */
-must_check int ext4_find_dest(struct inode *dir, const struct buffer *b, const struct ext4_name *name,
-			      uint32_t *offset);
-/* Puts the entry behind (or over) the one at `offset`. */
-void ext4_insert_dentry(struct ext4_fs *fs, struct buffer *b, uint32_t offset, const struct ext4_name *name,
-			uint32_t ino, uint8_t file_type);
+must_check int ext4_search_dirblock(struct inode *dir, const struct buffer *b,
+				    const struct ext4_name *name, uint32_t *offset);
 /*
- * add_dirent_to_buf: access, entry, the directory's stamps {ext4_mark_inode_dirty}, dirty. -ENOSPC: no room here,
- * nothing was changed.
+ * Room for the name in the block: the offset of the entry that has it behind itself, or -ENOSPC;
+ * -EEXIST.
+ */
+must_check int ext4_find_dest(struct inode *dir, const struct buffer *b,
+			      const struct ext4_name *name, uint32_t *offset);
+/* Puts the entry behind (or over) the one at `offset`. */
+void ext4_insert_dentry(struct ext4_fs *fs, struct buffer *b, uint32_t offset,
+			const struct ext4_name *name, uint32_t ino, uint8_t file_type);
+/*
+ * add_dirent_to_buf: access, entry, the directory's stamps {ext4_mark_inode_dirty}, dirty. -ENOSPC:
+ * no room here, nothing was changed.
  */
 must_check int ext4_add_dirent_to_buf(struct handle *h, struct inode *dir, struct buffer *b,
 				      const struct ext4_name *name, struct inode *inode);
 /* One empty entry over the whole block, and the tail. */
 void ext4_dir_init_block(const struct ext4_fs *fs, struct buffer *b);
 /* One more block at the end of the directory, with create access, zeroed {ext4_append}. */
-must_check int ext4_append(struct handle *h, struct inode *dir, ext4_lblk_t *lblk, struct buffer **out);
+must_check int ext4_append(struct handle *h, struct inode *dir, ext4_lblk_t *lblk,
+			   struct buffer **out);
 /* The entry goes: joined to the one before it in the block. */
-must_check int ext4_delete_entry(struct handle *h, struct inode *dir, const struct ext4_dir_place *place);
+must_check int ext4_delete_entry(struct handle *h, struct inode *dir,
+				 const struct ext4_dir_place *place);
 /* The entry of a name: 0 and its place, or -ENOENT {ext4_find_entry}. */
-must_check int ext4_find_entry(struct inode *dir, const struct ext4_name *name, struct ext4_dir_place *out);
+must_check int ext4_find_entry(struct inode *dir, const struct ext4_name *name,
+			       struct ext4_dir_place *out);
 /* A new entry, wherever there is room {ext4_add_entry}. */
-must_check int ext4_add_entry(struct handle *h, struct inode *dir, const struct ext4_name *name, struct inode *inode);
+must_check int ext4_add_entry(struct handle *h, struct inode *dir, const struct ext4_name *name,
+			      struct inode *inode);
 /* Only `.` and `..` in it. */
 must_check int ext4_empty_dir(struct inode *dir);
 /* mtime and ctime of a directory that changed. */
@@ -77,14 +88,19 @@ void ext4_dir_touch(struct inode *dir);
 
 /* ---- hash trees (dir_index.c) */
 
-must_check int ext4_dx_find_entry(struct inode *dir, const struct ext4_name *name, struct ext4_dir_place *out);
-must_check int ext4_dx_add_entry(struct handle *h, struct inode *dir, const struct ext4_name *name, struct inode *inode);
-/* The full first block of a linear directory becomes a tree of one root and two leaves; the name goes in. */
+must_check int ext4_dx_find_entry(struct inode *dir, const struct ext4_name *name,
+				  struct ext4_dir_place *out);
+must_check int ext4_dx_add_entry(struct handle *h, struct inode *dir, const struct ext4_name *name,
+				 struct inode *inode);
+/*
+ * The full first block of a linear directory becomes a tree of one root and two leaves; the name
+ * goes in.
+ */
 must_check int ext4_make_indexed_dir(struct handle *h, struct inode *dir, struct buffer *first,
 				     const struct ext4_name *name, struct inode *inode);
 /*
- * The leaf that holds `hash` or the first after it. *next: the lowest hash behind that leaf; UINT32_MAX: none. For
- * readdir.
+ * The leaf that holds `hash` or the first after it. *next: the lowest hash behind that leaf;
+ * UINT32_MAX: none. For readdir.
  */
 must_check int ext4_dx_leaf(struct inode *dir, uint32_t hash, ext4_lblk_t *leaf, uint32_t *next);
 /* The hash of a name as this directory's tree (or, without one, a new one) orders it. */

@@ -2,9 +2,9 @@
 /*
  * The one door for damage, and the mount's messages.
  *
- * Damage is reported in one line (image, inode, block, why), remembered in the superblock (count, first
- * and last place, as e2fsck and the kernel read them), and answered as errors= says: go on, change
- * nothing any more, or stop the journal at once.
+ * Damage is reported in one line (image, inode, block, why), remembered in the superblock (count,
+ * first and last place, as e2fsck and the kernel read them), and answered as errors= says: go on,
+ * change nothing any more, or stop the journal at once.
  */
 #include <stdio.h>
 #include <string.h>
@@ -49,7 +49,8 @@ static void put_name(char field[32], const char *name)
 	memcpy(field, name, strnlen(name, 32));
 }
 
-static void remember(struct ext4_fs *fs, const char *function, uint64_t ino, uint64_t block, int err)
+static void remember(struct ext4_fs *fs, const char *function, uint64_t ino, uint64_t block,
+		     int err)
 {
 	struct ext4_super_block *s = fs->super;
 	int64_t now = clock_realtime(fs->clock) / NSEC_PER_SEC;
@@ -85,8 +86,8 @@ int ext4_error_at(struct ext4_fs *fs, const char *function, uint64_t ino, uint64
 	if (ino)
 		n = snprintf(where, sizeof(where), "inode %llu: ", (unsigned long long)ino);
 	if (block)
-		(void)snprintf(where + n, sizeof(where) - (size_t)n, "block %llu: ",
-			       (unsigned long long)block);
+		(void)snprintf(where + n, sizeof(where) - (size_t)n,
+			       "block %llu: ", (unsigned long long)block);
 	ext4_message(fs, LOG_ERROR, "%s%s%s (%s)", where, text,
 		     err == -EFSBADCRC ? ": wrong checksum" : "", function);
 	trace(fs, ext4_error, function, 0);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The end of an inode in memory and, when its last link is gone, on disk: its blocks are freed, it leaves
- * the orphans, its number goes back. The transactions in between may each be the last one before a crash:
- * the inode is an orphan all that time, and the next mount goes on where this one stopped (J10).
+ * The end of an inode in memory and, when its last link is gone, on disk: its blocks are freed, it
+ * leaves the orphans, its number goes back. The transactions in between may each be the last one
+ * before a crash: the inode is an orphan all that time, and the next mount goes on where this one
+ * stopped (J10).
  */
 #include "base/assert.h"
 #include "ext4/inode_internal.h"
@@ -52,7 +53,7 @@ static int delete_in(struct handle *h, struct inode *i)
 }
 
 /* An error leaves it an orphan: the next mount tries again. */
-static void delete(struct inode *i)
+static void delete (struct inode *i)
 {
 	struct ext4_fs *fs = i->fs;
 	struct handle *h;
@@ -82,8 +83,9 @@ void ext4_evict_inode(struct inode *i)
 {
 	TRACE_SCOPE(i->fs, ext4_evict_inode);
 	trace(i->fs, ext4_evict_inode, i->ino, (int)i->nlink);
+	ext4_flusher_forget(i);
 	if (!i->nlink && i->ino >= i->fs->geo.first_ino && !ext4_writable(i->fs)) {
-		delete(i);
+		delete (i);
 		return;
 	}
 	ext4_truncate_pages(i, 0);

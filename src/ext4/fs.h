@@ -19,7 +19,12 @@
 #include "trace/trace.h"
 
 enum ext4_data_mode { DATA_ORDERED, DATA_JOURNAL, DATA_WRITEBACK };
-enum ext4_errors { ERRORS_UNSAID, ERRORS_CONTINUE, ERRORS_REMOUNT_RO, ERRORS_PANIC };	/* unsaid: the superblock's */
+enum ext4_errors {
+	ERRORS_UNSAID,
+	ERRORS_CONTINUE,
+	ERRORS_REMOUNT_RO,
+	ERRORS_PANIC
+}; /* unsaid: the superblock's */
 
 /* Mount options (options.c). Numbers are uint32_t, flags bool. */
 struct ext4_options {
@@ -60,9 +65,10 @@ struct ext4_group {
 };
 
 /*
- * A counter read coarsely: what is added gathers in `share` and moves to `whole` once it is COUNTER_BATCH
- * or more. Cheap readers see `whole` alone, as the kernel's readers of a per-CPU counter do: what is
- * delayed, where directories go, follows from the coarse value. Who must be exact takes the sum.
+ * A counter read coarsely: what is added gathers in `share` and moves to `whole` once it is
+ * COUNTER_BATCH or more. Cheap readers see `whole` alone, as the kernel's readers of a per-CPU
+ * counter do: what is delayed, where directories go, follows from the coarse value. Who must be
+ * exact takes the sum.
  */
 struct ext4_counter {
 	_Atomic int64_t whole, share;
@@ -80,7 +86,8 @@ struct ext4_counters {
 	struct ext4_counter dirty_clusters;	/* promised to delayed writes */
 	struct ext4_counter free_inodes;
 	struct ext4_counter dirs;
-	_Atomic int64_t reserved_clusters;	/* held back for metadata of delayed writes: min(2 %, 4096) */
+	_Atomic int64_t
+		reserved_clusters; /* held back for metadata of delayed writes: min(2 %, 4096) */
 };
 
 /* What a flex group adds up to, for the choice of inodes. */
@@ -133,7 +140,8 @@ struct ext4_fs {
 	_Atomic bool error_seen;
 	const char *mount_point;		/* what the first open writes into the superblock; or NULL */
 	bool was_clean;				/* the superblock said so at the mount */
-	_Atomic bool mount_point_stored;	/* the first open of a mount writes it into the superblock */
+	_Atomic bool
+		mount_point_stored; /* the first open of a mount writes it into the superblock */
 	struct mutex orphan_lock;		/* RANK_ORPHAN */
 };
 
@@ -143,8 +151,8 @@ struct inode;
 
 struct inode;
 /*
- * Damage: reports it (image, inode, block, why), marks the superblock, and acts as errors= says. Yields
- * -EFSCORRUPTED. `inode` may be NULL, `block` 0 when there is none.
+ * Damage: reports it (image, inode, block, why), marks the superblock, and acts as errors= says.
+ * Yields -EFSCORRUPTED. `inode` may be NULL, `block` 0 when there is none.
  */
 #define ext4_error(fs, ino, block, ...) \
 	ext4_error_at(fs, __func__, ino, block, -EFSCORRUPTED, __VA_ARGS__)
@@ -159,8 +167,18 @@ int ext4_writable(struct ext4_fs *fs);
 /* ---- handles (handle.c): the journal's, with ext4's events, and none where there is no journal */
 
 enum ext4_handle_type {			/* numbers as the events print them */
-	HT_MISC = 0, HT_INODE = 1, HT_WRITE_PAGE = 2, HT_MAP_BLOCKS = 3, HT_DIR = 4, HT_TRUNCATE = 5,
-	HT_QUOTA = 6, HT_RESIZE = 7, HT_MIGRATE = 8, HT_MOVE_EXTENTS = 9, HT_XATTR = 10, HT_EXT_CONVERT = 11,
+			HT_MISC = 0,
+			HT_INODE = 1,
+			HT_WRITE_PAGE = 2,
+			HT_MAP_BLOCKS = 3,
+			HT_DIR = 4,
+			HT_TRUNCATE = 5,
+			HT_QUOTA = 6,
+			HT_RESIZE = 7,
+			HT_MIGRATE = 8,
+			HT_MOVE_EXTENTS = 9,
+			HT_XATTR = 10,
+			HT_EXT_CONVERT = 11,
 };
 
 /*
@@ -171,36 +189,59 @@ enum ext4_handle_type {			/* numbers as the events print them */
 	__ext4_journal_start_sb(fs, ino, __func__, __LINE__, type, blocks, 0, out)
 #define ext4_journal_start_with_reserve(fs, ino, type, blocks, reserve, out) \
 	__ext4_journal_start_sb(fs, ino, __func__, __LINE__, type, blocks, reserve, out)
-must_check int __ext4_journal_start_sb(struct ext4_fs *fs, uint64_t ino, const char *caller, int line,
-				       enum ext4_handle_type type, int blocks, int reserve, struct handle **out);
+must_check int __ext4_journal_start_sb(struct ext4_fs *fs, uint64_t ino, const char *caller,
+				       int line, enum ext4_handle_type type, int blocks,
+				       int reserve, struct handle **out);
 #define ext4_journal_stop(fs, h) __ext4_journal_stop(fs, h, __func__, __LINE__)
 int __ext4_journal_stop(struct ext4_fs *fs, struct handle *h, const char *caller, int line);
-/* The handle just started by a callee of ours (ext4_new_inode starts the one ext4_create goes on with). */
+/*
+ * The handle just started by a callee of ours (ext4_new_inode starts the one ext4_create goes on
+ * with).
+ */
 struct handle *ext4_journal_current_handle(struct ext4_fs *fs);
 /* Credits at least `need`: 0, or 1 when the handle must be restarted, or an error. */
-must_check int ext4_journal_ensure_credits(struct ext4_fs *fs, struct handle *h, int need, int extend_by);
+must_check int ext4_journal_ensure_credits(struct ext4_fs *fs, struct handle *h, int need,
+					   int extend_by);
 
 /* Access to and dirtying of buffers; without a journal the buffer is marked dirty. */
-must_check int ext4_journal_get_write_access(struct ext4_fs *fs, struct handle *h, struct buffer *b);
-must_check int ext4_journal_get_create_access(struct ext4_fs *fs, struct handle *h, struct buffer *b);
-must_check int ext4_handle_dirty_metadata(struct ext4_fs *fs, struct handle *h, uint64_t ino, struct buffer *b);
+must_check int ext4_journal_get_write_access(struct ext4_fs *fs, struct handle *h,
+					     struct buffer *b);
+must_check int ext4_journal_get_create_access(struct ext4_fs *fs, struct handle *h,
+					      struct buffer *b);
+must_check int ext4_handle_dirty_metadata(struct ext4_fs *fs, struct handle *h, uint64_t ino,
+					  struct buffer *b);
 /* A block of `ino` is freed: forgotten, or revoked when it is metadata {ext4_forget}. */
-must_check int ext4_forget(struct ext4_fs *fs, struct handle *h, bool is_metadata, struct inode *inode,
-			   struct buffer *b, ext4_fsblk_t block);
+must_check int ext4_forget(struct ext4_fs *fs, struct handle *h, bool is_metadata,
+			   struct inode *inode, struct buffer *b, ext4_fsblk_t block);
 
 /* ---- groups (group.c) */
 
-/* Published once, constant place. -EFSCORRUPTED when its descriptor is bad. May read the descriptor's block. */
+/*
+ * Published once, constant place. -EFSCORRUPTED when its descriptor is bad. May read the
+ * descriptor's block.
+ */
 must_check int ext4_group_get(struct ext4_fs *fs, ext4_group_t number, struct ext4_group **out);
-/* The group's numbers go into its descriptor, which goes with the handle: write access first, then (locked) changes, then dirty. */
-must_check int ext4_group_get_write_access(struct ext4_fs *fs, struct handle *h, struct ext4_group *g);
-must_check int ext4_group_dirty(struct ext4_fs *fs, struct handle *h, struct ext4_group *g) REQUIRES(g->lock);
-/* Bitmaps, read, verified, and made when the group is uninitialised. The events of the first load fire here. */
-must_check int ext4_read_block_bitmap(struct ext4_fs *fs, struct ext4_group *g, struct buffer **out);
-must_check int ext4_read_inode_bitmap(struct ext4_fs *fs, struct ext4_group *g, struct buffer **out);
+/*
+ * The group's numbers go into its descriptor, which goes with the handle: write access first, then
+ * (locked) changes, then dirty.
+ */
+must_check int ext4_group_get_write_access(struct ext4_fs *fs, struct handle *h,
+					   struct ext4_group *g);
+must_check int ext4_group_dirty(struct ext4_fs *fs, struct handle *h, struct ext4_group *g)
+	REQUIRES(g->lock);
+/*
+ * Bitmaps, read, verified, and made when the group is uninitialised. The events of the first load
+ * fire here.
+ */
+must_check int ext4_read_block_bitmap(struct ext4_fs *fs, struct ext4_group *g,
+				      struct buffer **out);
+must_check int ext4_read_inode_bitmap(struct ext4_fs *fs, struct ext4_group *g,
+				      struct buffer **out);
 /* Their checksums into the descriptor. */
-void ext4_block_bitmap_csum_set(struct ext4_fs *fs, struct ext4_group *g, const struct buffer *bitmap) REQUIRES(g->lock);
-void ext4_inode_bitmap_csum_set(struct ext4_fs *fs, struct ext4_group *g, const struct buffer *bitmap) REQUIRES(g->lock);
+void ext4_block_bitmap_csum_set(struct ext4_fs *fs, struct ext4_group *g,
+				const struct buffer *bitmap) REQUIRES(g->lock);
+void ext4_inode_bitmap_csum_set(struct ext4_fs *fs, struct ext4_group *g,
+				const struct buffer *bitmap) REQUIRES(g->lock);
 
 /* Changes of a group's numbers, for the choice of inodes. */
 void ext4_flex_add(struct ext4_fs *fs, ext4_group_t group, int64_t clusters, int inodes, int dirs);
@@ -211,7 +252,10 @@ must_check int ext4_zones_create(struct ext4_fs *fs);
 /* The journal file's blocks too, once its inode is known. */
 must_check int ext4_zones_add_journal(struct ext4_fs *fs, struct inode *journal);
 void ext4_zones_destroy(struct ext4_fs *fs);
-/* True when [block, block + count) lies in the file system and touches none of its own blocks (journal blocks only by inode 8). */
+/*
+ * True when [block, block + count) lies in the file system and touches none of its own blocks
+ * (journal blocks only by inode 8).
+ */
 bool ext4_inode_block_valid(struct ext4_fs *fs, uint64_t ino, ext4_fsblk_t block, uint64_t count);
 
 /* ---- free space (reserve.c) */
@@ -239,19 +283,27 @@ struct ext4_mount_args {
 
 /*
  * Mounts: reads and verifies, replays the journal (read_only: into a copy-on-write overlay), cleans
- * orphans, starts the background tasks. Damage: -EFSCORRUPTED/-EFSBADCRC with a message, nothing written.
+ * orphans, starts the background tasks. Damage: -EFSCORRUPTED/-EFSBADCRC with a message, nothing
+ * written.
  */
 must_check int ext4_mount(const struct ext4_mount_args *args, struct ext4_fs **out);
-/* Writes everything, empties the journal, marks it clean. The first error; the mount is gone in any case. */
+/*
+ * Writes everything, empties the journal, marks it clean. The first error; the mount is gone in any
+ * case.
+ */
 int ext4_unmount(struct ext4_fs *fs);
 int ext4_remount(struct ext4_fs *fs, const struct ext4_options *opt);
 enum ext4_shutdown { SHUTDOWN_DEFAULT, SHUTDOWN_LOGFLUSH, SHUTDOWN_NOLOGFLUSH };
 int ext4_shutdown(struct ext4_fs *fs, enum ext4_shutdown how);
-/* Starts the commit of what is running {ext4_sync_fs}; `wait`: until it is stable, and the device is flushed. */
+/*
+ * Starts the commit of what is running {ext4_sync_fs}; `wait`: until it is stable, and the device
+ * is flushed.
+ */
 must_check int ext4_sync_fs(struct ext4_fs *fs, bool wait);
 /* syncfs: all data written, the transaction committed, its blocks in place, the device flushed. */
 must_check int ext4_sync_filesystem(struct ext4_fs *fs);
-must_check int ext4_parse_options(const char *text, struct ext4_options *opt, char *why, size_t why_len);
+must_check int ext4_parse_options(const char *text, struct ext4_options *opt, char *why,
+				  size_t why_len);
 void ext4_default_options(struct ext4_options *opt);
 
 struct ext4_statfs {

@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fsync: data written, then the transaction that holds what leads to it is stable, and the device has
- * flushed (J9). Also what the commit asks about ordered data.
+ * fsync: data written, then the transaction that holds what leads to it is stable, and the device
+ * has flushed (J9). Also what the commit asks about ordered data.
  */
 #include "ext4/data_internal.h"
 
 int ext4_filemap_write_and_wait(struct inode *inode, uint64_t start, uint64_t end)
 {
 	struct writeback wb = {
-		.nr_to_write = INT64_MAX, .range_start = start, .range_end = end, .sync_mode = WB_ALL,
+		.nr_to_write = INT64_MAX,
+		.range_start = start,
+		.range_end = end,
+		.sync_mode = WB_ALL,
 	};
 	int err = 0;
 
 	if (!atomic_load(&inode->mapping.page_count))
 		return 0;
 	err = ext4_writepages(inode, &wb);
-	mapping_wait_writeback(&inode->mapping, ext4_page_index(inode->fs, start), ext4_page_index(inode->fs, end));
+	mapping_wait_writeback(&inode->mapping, ext4_page_index(inode->fs, start),
+			       ext4_page_index(inode->fs, end));
 	return err;
 }
 
@@ -56,7 +60,8 @@ static int sync_file(struct inode *inode, uint64_t start, uint64_t end, bool dat
 	return commit_for(inode, datasync);
 }
 
-int ext4_sync_file(struct inode *inode, uint64_t start, uint64_t end, bool datasync, uint64_t parent_ino)
+int ext4_sync_file(struct inode *inode, uint64_t start, uint64_t end, bool datasync,
+		   uint64_t parent_ino)
 {
 	int err;
 
@@ -70,8 +75,8 @@ int ext4_sync_file(struct inode *inode, uint64_t start, uint64_t end, bool datas
 /* ---- the commit's questions */
 
 /*
- * Write what is dirty and mapped; what is still delayed belongs to a later transaction. Runs in the commit
- * task: no allocation, no handle.
+ * Write what is dirty and mapped; what is still delayed belongs to a later transaction. Runs in the
+ * commit task: no allocation, no handle.
  */
 int ext4_submit_ordered(void *user, struct jbd2_inode *ji)
 {
@@ -85,6 +90,8 @@ int ext4_wait_ordered(void *user, struct jbd2_inode *ji)
 
 	(void)user;
 	mapping_wait_writeback(&inode->mapping, 0, UINT64_MAX - 1);
-	/* A failed write is the file's error, told to its fsync; the transaction itself is sound. */
+	/*
+	 * A failed write is the file's error, told to its fsync; the transaction itself is sound.
+	 */
 	return atomic_load(&inode->mapping.error);
 }

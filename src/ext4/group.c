@@ -2,9 +2,9 @@
 /*
  * Block groups: where each one's descriptor, bitmaps and inode table lie, and its numbers.
  *
- * A struct ext4_group is made when the group is first needed and stays; the array of them is published
- * entry by entry (written under groups_lock, read without). The descriptor's block stays referenced from
- * then on, so that a change of the group's numbers finds it without a look-up.
+ * A struct ext4_group is made when the group is first needed and stays; the array of them is
+ * published entry by entry (written under groups_lock, read without). The descriptor's block stays
+ * referenced from then on, so that a change of the group's numbers finds it without a look-up.
  *
  * The numbers in struct ext4_group are the truth; ext4_group_dirty copies them into the descriptor,
  * checksum included, and hands that to the journal. All under the group's lock.
@@ -39,7 +39,8 @@ static int descriptor_buffer(struct ext4_fs *fs, ext4_group_t number, struct buf
 	return 0;
 }
 
-static struct ext4_group_desc *descriptor_in(struct ext4_fs *fs, struct buffer *b, ext4_group_t number)
+static struct ext4_group_desc *descriptor_in(struct ext4_fs *fs, struct buffer *b,
+					     ext4_group_t number)
 {
 	return (void *)(b->data + (size_t)(number % fs->geo.desc_per_block) * fs->geo.desc_size);
 }
@@ -54,8 +55,8 @@ int ext4_group_descriptor(struct ext4_fs *fs, ext4_group_t number, struct ext4_d
 		return err;
 	err = ext4_verify_descriptor(&fs->geo, number, descriptor_in(fs, b, number), &why);
 	if (err)
-		return ext4_error_at(fs, __func__, 0, b->block, err, "descriptor of group %u: %s", number,
-				     why.reason);
+		return ext4_error_at(fs, __func__, 0, b->block, err, "descriptor of group %u: %s",
+				     number, why.reason);
 	ext4_descriptor_read(&fs->geo, descriptor_in(fs, b, number), out);
 	return 0;
 }
@@ -138,18 +139,22 @@ static void bitmap_csum_set(struct ext4_fs *fs, uint32_t csum, le16 *lo, le16 *h
 		*hi = le16_of((uint16_t)(csum >> 16));
 }
 
-void ext4_block_bitmap_csum_set(struct ext4_fs *fs, struct ext4_group *g, const struct buffer *bitmap)
+void ext4_block_bitmap_csum_set(struct ext4_fs *fs, struct ext4_group *g,
+				const struct buffer *bitmap)
 {
-	struct ext4_group_desc *d = descriptor_in(fs, fs->gdt[g->number / fs->geo.desc_per_block], g->number);
+	struct ext4_group_desc *d =
+		descriptor_in(fs, fs->gdt[g->number / fs->geo.desc_per_block], g->number);
 
 	if (fs->geo.metadata_csum)
 		bitmap_csum_set(fs, ext4_block_bitmap_csum(&fs->geo, bitmap->data),
 				&d->bg_block_bitmap_csum_lo, &d->bg_block_bitmap_csum_hi);
 }
 
-void ext4_inode_bitmap_csum_set(struct ext4_fs *fs, struct ext4_group *g, const struct buffer *bitmap)
+void ext4_inode_bitmap_csum_set(struct ext4_fs *fs, struct ext4_group *g,
+				const struct buffer *bitmap)
 {
-	struct ext4_group_desc *d = descriptor_in(fs, fs->gdt[g->number / fs->geo.desc_per_block], g->number);
+	struct ext4_group_desc *d =
+		descriptor_in(fs, fs->gdt[g->number / fs->geo.desc_per_block], g->number);
 
 	if (fs->geo.metadata_csum)
 		bitmap_csum_set(fs, ext4_inode_bitmap_csum(&fs->geo, bitmap->data),
@@ -157,7 +162,8 @@ void ext4_inode_bitmap_csum_set(struct ext4_fs *fs, struct ext4_group *g, const 
 }
 
 /* Marks what of [block, block + count) lies in this group. */
-static void mark_own(struct ext4_fs *fs, struct ext4_group *g, uint8_t *bits, ext4_fsblk_t block, uint32_t count)
+static void mark_own(struct ext4_fs *fs, struct ext4_group *g, uint8_t *bits, ext4_fsblk_t block,
+		     uint32_t count)
 {
 	ext4_fsblk_t first = ext4_group_first_block(&fs->geo, g->number);
 	ext4_fsblk_t end = first + ext4_group_blocks(&fs->geo, g->number);

@@ -3,8 +3,8 @@
  * Handles as ext4 starts them: the journal's own, with ext4's events around them; and, on a file
  * system without a journal, one that only counts its nesting, so that no caller has to ask.
  *
- * A change of a block is always: access, change, dirty. Without a journal the first is nothing and the
- * last marks the buffer to be written in place.
+ * A change of a block is always: access, change, dirty. Without a journal the first is nothing and
+ * the last marks the buffer to be written in place.
  */
 #include "base/assert.h"
 #include "ext4/inode.h"
@@ -38,7 +38,8 @@ static int stop_unjournaled(struct ext4_fs *fs, struct handle *h)
 }
 
 int __ext4_journal_start_sb(struct ext4_fs *fs, uint64_t ino, const char *caller, int line,
-			    enum ext4_handle_type type, int blocks, int reserve, struct handle **out)
+			    enum ext4_handle_type type, int blocks, int reserve,
+			    struct handle **out)
 {
 	int err;
 
@@ -104,14 +105,14 @@ int ext4_handle_dirty_metadata(struct ext4_fs *fs, struct handle *h, uint64_t in
 }
 
 /*
- * Journaled data and metadata were logged, so an old copy may be in the log: revoke. A data block of
- * data=ordered never was.
+ * Journaled data and metadata were logged, so an old copy may be in the log: revoke. A data block
+ * of data=ordered never was.
  */
 int ext4_forget(struct ext4_fs *fs, struct handle *h, bool is_metadata, struct inode *inode,
 		struct buffer *b, ext4_fsblk_t block)
 {
-	bool journaled = is_metadata || fs->opt.data == DATA_JOURNAL ||
-			 inode->flags & EXT4_JOURNAL_DATA_FL;
+	bool journaled =
+		is_metadata || fs->opt.data == DATA_JOURNAL || inode->flags & EXT4_JOURNAL_DATA_FL;
 
 	TRACE_SCOPE(fs, ext4_forget);
 	trace(fs, ext4_forget, inode->ino, inode->mode, is_metadata, block);
@@ -120,8 +121,8 @@ int ext4_forget(struct ext4_fs *fs, struct handle *h, bool is_metadata, struct i
 		return 0;
 	}
 	/*
-	 * data=journal itself logs all data, but a freed data block can only come back as data there,
-	 * which goes through the log again: nothing to revoke.
+	 * data=journal itself logs all data, but a freed data block can only come back as data
+	 * there, which goes through the log again: nothing to revoke.
 	 */
 	if (!journaled || (fs->opt.data == DATA_JOURNAL && !is_metadata))
 		return jbd2_journal_forget(h, b, block);

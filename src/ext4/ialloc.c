@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * New inodes and freed ones. Where a new one goes is Linux's choice (docs/choices.md): files beside their
- * directory, directories spread by what the flex groups hold, the first free bit of the group.
+ * New inodes and freed ones. Where a new one goes is Linux's choice (docs/choices.md): files beside
+ * their directory, directories spread by what the flex groups hold, the first free bit of the
+ * group.
  *
- * The bit is looked for before the handle is started; in the handle it is looked for again, under the
- * group's lock, since another task may have taken it.
+ * The bit is looked for before the handle is started; in the handle it is looked for again, under
+ * the group's lock, since another task may have taken it.
  */
 #include <string.h>
 #include "base/assert.h"
@@ -51,7 +52,10 @@ static int first_in_flex(struct ext4_fs *fs, uint32_t flex, ext4_group_t *out)
 	return -ENOSPC;
 }
 
-/* Below the root, or a directory marked so: away from the others, to the emptiest of those above average. */
+/*
+ * Below the root, or a directory marked so: away from the others, to the emptiest of those above
+ * average.
+ */
 static uint32_t spread(struct ext4_fs *fs, const struct averages *a, uint32_t start)
 {
 	uint32_t best = NO_GROUP, fewest = UINT32_MAX;
@@ -88,7 +92,10 @@ static uint32_t nearby(struct ext4_fs *fs, const struct averages *a, uint32_t st
 	return NO_GROUP;
 }
 
-/* Nothing fits: the first group from the parent's with an average number of free inodes, then with any. */
+/*
+ * Nothing fits: the first group from the parent's with an average number of free inodes, then with
+ * any.
+ */
 static int any_group(struct ext4_fs *fs, ext4_group_t parent, ext4_group_t *out)
 {
 	int64_t least = ext4_counter_read(&fs->counters.free_inodes) / fs->geo.groups_count;
@@ -113,18 +120,22 @@ static uint32_t hash_of_name(struct ext4_fs *fs, const char *name, size_t len)
 {
 	struct ext4_dirhash h = { 0, 0 };
 
-	(void)ext4_dirhash(EXT4_HASH_HALF_MD4, fs->geo.hash_seed, name, len, &h); /* a known version */
+	(void)ext4_dirhash(EXT4_HASH_HALF_MD4, fs->geo.hash_seed, name, len,
+			   &h); /* a known version */
 	return h.hash;
 }
 
 /* `top`: below the root or a directory marked so, and with a name. */
-static int find_group_orlov(struct inode *dir, bool top, const char *name, size_t len, ext4_group_t *out)
+static int find_group_orlov(struct inode *dir, bool top, const char *name, size_t len,
+			    ext4_group_t *out)
 {
 	struct ext4_fs *fs = dir->fs;
 	struct averages a = average(fs);
 	ext4_group_t parent = ext4_group_of_inode(&fs->geo, dir->ino);
-	uint32_t start = (dir->last_group != NO_GROUP ? dir->last_group : parent) >> fs->geo.flex_bits;
-	uint32_t flex = top ? spread(fs, &a, hash_of_name(fs, name, len) % a.groups) : nearby(fs, &a, start);
+	uint32_t start =
+		(dir->last_group != NO_GROUP ? dir->last_group : parent) >> fs->geo.flex_bits;
+	uint32_t flex = top ? spread(fs, &a, hash_of_name(fs, name, len) % a.groups)
+			    : nearby(fs, &a, start);
 
 	TRACE_SCOPE(fs, find_group_orlov);
 	if (flex != NO_GROUP && first_in_flex(fs, flex, out) == 0)
@@ -141,7 +152,9 @@ static bool has_inodes_and_blocks(struct ext4_fs *fs, ext4_group_t number)
 	return ext4_group_get(fs, number, &g) == 0 && g->free_inodes && g->free_clusters;
 }
 
-/* Without flex groups: the parent's, else at growing steps from a place that depends on the parent. */
+/*
+ * Without flex groups: the parent's, else at growing steps from a place that depends on the parent.
+ */
 static int other_without_flex(struct inode *dir, ext4_group_t parent, ext4_group_t *out)
 {
 	struct ext4_fs *fs = dir->fs;
@@ -175,12 +188,14 @@ static int find_group_other(struct inode *dir, ext4_group_t *out)
 		return other_without_flex(dir, parent, out);
 	if (first_in_flex(fs, parent >> fs->geo.flex_bits, out) == 0)
 		return 0;
-	if (dir->last_group != NO_GROUP && first_in_flex(fs, dir->last_group >> fs->geo.flex_bits, out) == 0)
+	if (dir->last_group != NO_GROUP &&
+	    first_in_flex(fs, dir->last_group >> fs->geo.flex_bits, out) == 0)
 		return 0;
 	return find_group_orlov(dir, false, NULL, 0, out);
 }
 
-static int choose_group(struct inode *dir, uint16_t mode, const char *name, size_t len, ext4_group_t *out)
+static int choose_group(struct inode *dir, uint16_t mode, const char *name, size_t len,
+			ext4_group_t *out)
 {
 	bool top = dir->ino == EXT4_ROOT_INO || dir->flags & EXT4_TOPDIR_FL;
 
@@ -196,7 +211,8 @@ static uint32_t first_usable(struct ext4_fs *fs, const struct ext4_group *g)
 	return g->number == 0 ? fs->geo.first_ino - 1 : 0;
 }
 
-static bool find_bit(struct ext4_fs *fs, struct ext4_group *g, const struct buffer *bits, uint32_t *bit)
+static bool find_bit(struct ext4_fs *fs, struct ext4_group *g, const struct buffer *bits,
+		     uint32_t *bit)
 {
 	uint32_t end = fs->geo.inodes_per_group;
 
@@ -243,7 +259,10 @@ static void count_new(struct ext4_fs *fs, struct ext4_group *g, uint32_t bit, bo
 	ext4_flex_add(fs, g->number, 0, -1, is_dir);
 }
 
-/* Takes a free bit of the group in this handle; *bit is the one seen before. -EAGAIN: all are gone meanwhile. */
+/*
+ * Takes a free bit of the group in this handle; *bit is the one seen before. -EAGAIN: all are gone
+ * meanwhile.
+ */
 static int take_bit(struct ext4_fs *fs, struct handle *h, struct ext4_group *g, struct buffer *bits,
 		    bool is_dir, uint32_t *bit)
 {
@@ -294,7 +313,8 @@ static int search_group(struct search *s)
 	if (!find_bit(fs, g, bits, &s->bit))
 		return -EAGAIN;
 	if (!s->handle)
-		err = __ext4_journal_start_sb(fs, 0, "__ext4_new_inode", __LINE__, s->type, s->credits, 0, &s->handle);
+		err = __ext4_journal_start_sb(fs, 0, "__ext4_new_inode", __LINE__, s->type,
+					      s->credits, 0, &s->handle);
 	return err ? err : take_bit(fs, s->handle, g, bits, EXT4_S_ISDIR(s->mode), &s->bit);
 }
 
@@ -314,9 +334,9 @@ static int search_groups(struct search *s)
 /* ---- what it begins as */
 
 #define FLAGS_INHERITED \
-	(EXT4_SECRM_FL | EXT4_UNRM_FL | EXT4_COMPR_FL | EXT4_SYNC_FL | EXT4_NODUMP_FL | EXT4_NOATIME_FL | \
-	 EXT4_NOCOMPR_FL | EXT4_JOURNAL_DATA_FL | EXT4_NOTAIL_FL | EXT4_DIRSYNC_FL | EXT4_PROJINHERIT_FL | \
-	 EXT4_CASEFOLD_FL | EXT4_DAX_FL)
+	(EXT4_SECRM_FL | EXT4_UNRM_FL | EXT4_COMPR_FL | EXT4_SYNC_FL | EXT4_NODUMP_FL | \
+	 EXT4_NOATIME_FL | EXT4_NOCOMPR_FL | EXT4_JOURNAL_DATA_FL | EXT4_NOTAIL_FL | \
+	 EXT4_DIRSYNC_FL | EXT4_PROJINHERIT_FL | EXT4_CASEFOLD_FL | EXT4_DAX_FL)
 
 static uint32_t inherited_flags(const struct inode *dir, uint16_t mode)
 {
@@ -337,7 +357,8 @@ static void inherit_group(struct inode *i, const struct inode *dir, uint16_t mod
 	i->mode = set_gid && EXT4_S_ISDIR(mode) ? mode | 02000 : mode;
 }
 
-static void begin(struct inode *i, const struct inode *dir, uint16_t mode, const struct ext4_cred *cred)
+static void begin(struct inode *i, const struct inode *dir, uint16_t mode,
+		  const struct ext4_cred *cred)
 {
 	struct ext4_fs *fs = i->fs;
 
@@ -371,7 +392,9 @@ static int write_first(struct handle *h, struct inode *i)
 	return err ? err : __ext4_mark_inode_dirty(h, i, "__ext4_new_inode");
 }
 
-/* It has its bit, and cannot be: the bit goes back in the same handle, as if it had been deleted. */
+/*
+ * It has its bit, and cannot be: the bit goes back in the same handle, as if it had been deleted.
+ */
 static void undo(struct handle *h, struct inode *i)
 {
 	attr_write_begin(i);
@@ -383,7 +406,8 @@ static void undo(struct handle *h, struct inode *i)
 }
 
 int __ext4_new_inode(struct inode *dir, uint16_t mode, const char *name, size_t name_len,
-		     const struct ext4_cred *cred, enum ext4_handle_type type, int credits, struct inode **out)
+		     const struct ext4_cred *cred, enum ext4_handle_type type, int credits,
+		     struct inode **out)
 {
 	struct ext4_fs *fs = dir->fs;
 	struct search s = { .dir = dir, .mode = mode, .type = type, .credits = credits };

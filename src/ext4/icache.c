@@ -2,8 +2,8 @@
 /*
  * The inode cache: every inode in memory, by number.
  *
- * A look-up walks a hash chain inside an epoch and takes a reference by compare-and-swap; no lock. What
- * changes the table (insert, remove, grow) holds `lock` (RANK_INODE_CACHE).
+ * A look-up walks a hash chain inside an epoch and takes a reference by compare-and-swap; no lock.
+ * What changes the table (insert, remove, grow) holds `lock` (RANK_INODE_CACHE).
  *
  *	refs   > 0      in use
  *	refs  == 0      idle: stays, until memory is wanted or its last link is gone
@@ -69,13 +69,13 @@ static struct inode *find(struct inode_cache *c, uint32_t ino)
 	return i;
 }
 
-static bool take(struct inode *i)
+bool ext4_itake(struct inode *i)
 {
 	int32_t refs = atomic_load_explicit(&i->refs, memory_order_relaxed);
 
 	while (refs >= 0)
-		if (atomic_compare_exchange_weak_explicit(&i->refs, &refs, refs + 1,
-							  memory_order_acq_rel, memory_order_relaxed))
+		if (atomic_compare_exchange_weak_explicit(
+			    &i->refs, &refs, refs + 1, memory_order_acq_rel, memory_order_relaxed))
 			return true;
 	return false;
 }
@@ -91,7 +91,7 @@ struct inode *ext4_ifind(struct ext4_fs *fs, uint32_t ino)
 
 	guard_epoch();
 	i = find(fs->inodes, ino);
-	return i && !inode_is(i, INODE_NEW | INODE_BAD) && take(i) ? i : NULL;
+	return i && !inode_is(i, INODE_NEW | INODE_BAD) && ext4_itake(i) ? i : NULL;
 }
 
 /* ---- changing the table; lock held */
@@ -106,8 +106,8 @@ static void link_in(struct inode_table *t, struct inode *i)
 }
 
 /*
- * Twice the buckets. A reader on the old table may miss an inode whose link has moved; it then looks
- * again with the lock held, before it believes that the inode is not there.
+ * Twice the buckets. A reader on the old table may miss an inode whose link has moved; it then
+ * looks again with the lock held, before it believes that the inode is not there.
  */
 static void grow(struct inode_cache *c)
 {
@@ -135,7 +135,8 @@ static void insert(struct inode_cache *c, struct inode *i)
 
 static void unlink_out(struct inode_cache *c, struct inode *i)
 {
-	struct inode *_Atomic *link = bucket(atomic_load_explicit(&c->table, memory_order_relaxed), i->ino);
+	struct inode *_Atomic *link =
+		bucket(atomic_load_explicit(&c->table, memory_order_relaxed), i->ino);
 
 	while (atomic_load_explicit(link, memory_order_relaxed) != i)
 		link = &atomic_load_explicit(link, memory_order_relaxed)->hash_next;
@@ -215,8 +216,8 @@ static void inode_gone(struct inode *i)
 }
 
 /*
- * The number's inode, referenced: found (*made false), or made and INODE_NEW. Waits for one that is being
- * evicted, or that another task is reading.
+ * The number's inode, referenced: found (*made false), or made and INODE_NEW. Waits for one that is
+ * being evicted, or that another task is reading.
  */
 static int find_or_make(struct ext4_fs *fs, uint32_t ino, struct inode **out, bool *made)
 {
@@ -229,7 +230,7 @@ static int find_or_make(struct ext4_fs *fs, uint32_t ino, struct inode **out, bo
 		i = find(c, ino);
 		if (!i)
 			break;
-		if (!inode_is(i, INODE_NEW) && take(i)) {
+		if (!inode_is(i, INODE_NEW) && ext4_itake(i)) {
 			*out = i;
 			return 0;
 		}
@@ -322,7 +323,7 @@ int ext4_inode_for_each(struct ext4_fs *fs, int (*fn)(struct inode *i, void *arg
 	mutex_lock(&c->lock);
 	for (struct list *at = c->lru.next; at != &c->lru && !err; at = at->next) {
 		i = list_entry(at, struct inode, lru);
-		if (inode_is(i, INODE_NEW) || !take(i))
+		if (inode_is(i, INODE_NEW) || !ext4_itake(i))
 			continue;
 		mutex_unlock(&c->lock);
 		if (held)

@@ -3,8 +3,8 @@
  * Inodes and the inode table: reading one out of its block, putting one back into it, time stamps.
  *
  * ext4_mark_inode_dirty is the one way back: it takes write access to the table's block, copies the
- * attributes in under attr_lock, with the checksum, and hands the block to the journal. Nothing of an
- * inode is "dirty in memory" after that, so an idle inode can be dropped at any time.
+ * attributes in under attr_lock, with the checksum, and hands the block to the journal. Nothing of
+ * an inode is "dirty in memory" after that, so an idle inode can be dropped at any time.
  */
 #include <string.h>
 #include "base/assert.h"
@@ -15,7 +15,9 @@
 
 /* ---- where it lies */
 
-/* True when no inode but `ino` of its table block is in use: then there is nothing worth reading. */
+/*
+ * True when no inode but `ino` of its table block is in use: then there is nothing worth reading.
+ */
 static bool alone_in_block(struct ext4_fs *fs, struct ext4_group *g, uint32_t ino)
 {
 	uint32_t index = (ino - 1) % fs->geo.inodes_per_group;
@@ -29,7 +31,8 @@ static bool alone_in_block(struct ext4_fs *fs, struct ext4_group *g, uint32_t in
 	return alone;
 }
 
-static int inode_loc(struct ext4_fs *fs, uint32_t ino, bool fresh, struct buffer **out, uint32_t *offset)
+static int inode_loc(struct ext4_fs *fs, uint32_t ino, bool fresh, struct buffer **out,
+		     uint32_t *offset)
 {
 	struct buffer_owner owner = { 0, fs->geo.csum_seed };
 	struct ext4_group *g;
@@ -64,7 +67,8 @@ int ext4_get_inode_loc(struct ext4_fs *fs, uint32_t ino, struct buffer **out, ui
 
 static bool has_extra(const struct inode *i, size_t end)
 {
-	return i->fs->geo.inode_size > EXT4_GOOD_OLD_INODE_SIZE && EXT4_GOOD_OLD_INODE_SIZE + i->extra_isize >= end;
+	return i->fs->geo.inode_size > EXT4_GOOD_OLD_INODE_SIZE &&
+	       EXT4_GOOD_OLD_INODE_SIZE + i->extra_isize >= end;
 }
 #define HAS_FIELD(i, field) \
 	has_extra(i, offsetof(struct ext4_inode, field) + sizeof(((struct ext4_inode *)0)->field))
@@ -94,12 +98,16 @@ static uint64_t blocks_from_disk(const struct ext4_fs *fs, const struct ext4_ino
 
 static void times_from_disk(struct inode *i, const struct ext4_inode *raw)
 {
-	i->ctime = time_from_disk(raw->i_ctime, HAS_FIELD(i, i_ctime_extra) ? le32_get(raw->i_ctime_extra) : 0);
-	i->mtime = time_from_disk(raw->i_mtime, HAS_FIELD(i, i_mtime_extra) ? le32_get(raw->i_mtime_extra) : 0);
-	i->atime = time_from_disk(raw->i_atime, HAS_FIELD(i, i_atime_extra) ? le32_get(raw->i_atime_extra) : 0);
+	i->ctime = time_from_disk(raw->i_ctime,
+				  HAS_FIELD(i, i_ctime_extra) ? le32_get(raw->i_ctime_extra) : 0);
+	i->mtime = time_from_disk(raw->i_mtime,
+				  HAS_FIELD(i, i_mtime_extra) ? le32_get(raw->i_mtime_extra) : 0);
+	i->atime = time_from_disk(raw->i_atime,
+				  HAS_FIELD(i, i_atime_extra) ? le32_get(raw->i_atime_extra) : 0);
 	if (HAS_FIELD(i, i_crtime))
-		i->crtime = time_from_disk(raw->i_crtime,
-					   HAS_FIELD(i, i_crtime_extra) ? le32_get(raw->i_crtime_extra) : 0);
+		i->crtime = time_from_disk(raw->i_crtime, HAS_FIELD(i, i_crtime_extra)
+								  ? le32_get(raw->i_crtime_extra)
+								  : 0);
 }
 
 /* Devices: the old form (8 and 8 bits) in the first word, else the new one in the second. */
@@ -132,7 +140,8 @@ static void from_disk(struct inode *i, const struct ext4_inode *raw)
 		i->size |= (uint64_t)le32_get(raw->i_size_high) << 32;
 	i->disk_size = i->size;
 	i->blocks = blocks_from_disk(fs, raw);
-	i->file_acl = le32_get(raw->i_file_acl_lo) | (uint64_t)le16_get(raw->l_i_file_acl_high) << 32;
+	i->file_acl = le32_get(raw->i_file_acl_lo) | (uint64_t)le16_get(raw->l_i_file_acl_high)
+							     << 32;
 	i->dtime_or_next_orphan = le32_get(raw->i_dtime);
 	memcpy(i->i_data, raw->i_block, sizeof(i->i_data));
 	if (fs->geo.inode_size > EXT4_GOOD_OLD_INODE_SIZE)
@@ -159,7 +168,8 @@ int ext4_inode_load(struct inode *i, enum iget_flags flags)
 	if (!le16_get(raw->i_links_count) && (!le16_get(raw->i_mode) || flags == IGET_HANDLE))
 		return flags == IGET_HANDLE || flags == IGET_SPECIAL
 			       ? -ESTALE
-			       : ext4_error(fs, i->ino, b->block, "a name leads to an inode that is free");
+			       : ext4_error(fs, i->ino, b->block,
+					    "a name leads to an inode that is free");
 	err = ext4_verify_inode(&fs->geo, i->ino, raw, &why);
 	if (err)
 		return ext4_error_at(fs, __func__, i->ino, b->block, err, "%s", why.reason);
@@ -402,8 +412,8 @@ static bool atime_is_due(const struct inode *i, struct ext4_time now)
 		return false;
 	if (same_time(i->atime, now))
 		return false;
-	return o->strictatime || !time_before(i->mtime, i->atime) || !time_before(i->ctime, i->atime) ||
-	       now.sec - i->atime.sec >= 24 * 60 * 60;
+	return o->strictatime || !time_before(i->mtime, i->atime) ||
+	       !time_before(i->ctime, i->atime) || now.sec - i->atime.sec >= 24 * 60 * 60;
 }
 
 void ext4_touch_atime(struct inode *i)
@@ -425,7 +435,8 @@ bool ext4_should_journal_data(const struct inode *i)
 {
 	if (!i->fs->journal)
 		return false;
-	return !EXT4_S_ISREG(i->mode) || i->flags & EXT4_JOURNAL_DATA_FL || i->fs->opt.data == DATA_JOURNAL;
+	return !EXT4_S_ISREG(i->mode) || i->flags & EXT4_JOURNAL_DATA_FL ||
+	       i->fs->opt.data == DATA_JOURNAL;
 }
 
 bool ext4_should_order_data(const struct inode *i)

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inodes in memory: one struct inode for each number in use, found through the inode cache (icache.c),
- * read from the inode table (inode.c) and written back into it by ext4_mark_inode_dirty.
+ * Inodes in memory: one struct inode for each number in use, found through the inode cache
+ * (icache.c), read from the inode table (inode.c) and written back into it by
+ * ext4_mark_inode_dirty.
  *
- * Attributes are read as a consistent snapshot without a lock: writers hold attr_lock and make `attr_seq`
- * odd around each change (attr_write_begin/end), readers take the copy again if it moved. Attributes are
- * copied into the table's block under attr_lock too.
+ * Attributes are read as a consistent snapshot without a lock: writers hold attr_lock and make
+ * `attr_seq` odd around each change (attr_write_begin/end), readers take the copy again if it
+ * moved. Attributes are copied into the table's block under attr_lock too.
  *
- * Life: found or loaded with a reference (ext4_iget); names and open files hold references; with the last
- * one dropped and links left it stays cached, on the LRU; with no links left it is evicted at once
- * (ext4_evict_inode: truncated and freed).
+ * Life: found or loaded with a reference (ext4_iget); names and open files hold references; with
+ * the last one dropped and links left it stays cached, on the LRU; with no links left it is evicted
+ * at once (ext4_evict_inode: truncated and freed).
  */
 #ifndef EXTANT_EXT4_INODE_H
 #define EXTANT_EXT4_INODE_H
@@ -42,7 +43,9 @@ struct inode {
 	struct rwlock lock;		/* RANK_INODE: contents and names; readers: read, look-up */
 	struct seq attr_seq;
 
-	/* attributes: changed under attr_lock (RANK_ATTR) and attr_seq; read by ext4_inode_snapshot */
+	/*
+	 * attributes: changed under attr_lock (RANK_ATTR) and attr_seq; read by ext4_inode_snapshot
+	 */
 	struct mutex attr_lock;
 	uint16_t mode;
 	uint32_t uid, gid, nlink, flags;	/* flags: EXT4_*_FL */
@@ -107,9 +110,9 @@ enum inode_state {
 };
 
 /* mode bits without <sys/stat.h> macros on platforms that lack them */
-#define EXT4_S_ISREG(m)	(((m) & 0xf000) == 0x8000)
-#define EXT4_S_ISDIR(m)	(((m) & 0xf000) == 0x4000)
-#define EXT4_S_ISLNK(m)	(((m) & 0xf000) == 0xa000)
+#define EXT4_S_ISREG(m) (((m)&0xf000) == 0x8000)
+#define EXT4_S_ISDIR(m) (((m)&0xf000) == 0x4000)
+#define EXT4_S_ISLNK(m) (((m)&0xf000) == 0xa000)
 
 static inline void attr_write_begin(struct inode *inode) ACQUIRE(inode->attr_lock)
 {
@@ -146,9 +149,17 @@ void ext4_inode_snapshot(struct inode *inode, struct ext4_attributes *out);
 must_check int inode_cache_create(struct ext4_fs *fs);
 void inode_cache_destroy(struct ext4_fs *fs);	/* evicts all; nobody holds one */
 
-enum iget_flags { IGET_NORMAL = 0, IGET_SPECIAL = 1 /* reserved numbers */, IGET_HANDLE = 2 /* stale number is no damage: -ESTALE */ };
-/* Referenced. Reads and verifies it when it is not in memory {ext4_load_inode when the table block is read}. */
-must_check int ext4_iget(struct ext4_fs *fs, uint32_t ino, enum iget_flags flags, struct inode **out);
+enum iget_flags {
+	IGET_NORMAL = 0,
+	IGET_SPECIAL = 1 /* reserved numbers */,
+	IGET_HANDLE = 2 /* stale number is no damage: -ESTALE */
+};
+/*
+ * Referenced. Reads and verifies it when it is not in memory {ext4_load_inode when the table block
+ * is read}.
+ */
+must_check int ext4_iget(struct ext4_fs *fs, uint32_t ino, enum iget_flags flags,
+			 struct inode **out);
 /* In memory and alive, referenced; NULL else. Takes no lock. */
 struct inode *ext4_ifind(struct ext4_fs *fs, uint32_t ino);
 static inline struct inode *ext4_ihold(struct inode *i)
@@ -156,41 +167,63 @@ static inline struct inode *ext4_ihold(struct inode *i)
 	atomic_fetch_add_explicit(&i->refs, 1, memory_order_relaxed);
 	return i;
 }
-/* Drops a reference; the last one of an unlinked inode evicts it (starts a handle: hold no lock, no handle unless of the same operation). */
+/* Another reference, unless it is being evicted; the caller knows that its memory is there. */
+bool ext4_itake(struct inode *i);
+/*
+ * Drops a reference; the last one of an unlinked inode evicts it (starts a handle: hold no lock, no
+ * handle unless of the same operation).
+ */
 void ext4_iput(struct inode *i);
 /*
- * A new one, in three steps, for ialloc.c: memory first (NULL: out of it), then, when it has a number, into the
- * cache (waits for an evicted one of that number to be gone), where INODE_NEW keeps others waiting until
- * ext4_inode_unlock_new.
+ * A new one, in three steps, for ialloc.c: memory first (NULL: out of it), then, when it has a
+ * number, into the cache (waits for an evicted one of that number to be gone), where INODE_NEW
+ * keeps others waiting until ext4_inode_unlock_new.
  */
 struct inode *ext4_inode_prepare(struct ext4_fs *fs);
 void ext4_inode_unprepare(struct inode *i);
 must_check int ext4_inode_insert_new(struct inode *i, uint32_t ino);
 void ext4_inode_unlock_new(struct inode *i);
-/* Calls fn for each inode in memory (referenced meanwhile), in order of becoming known; for sync and umount. */
+/*
+ * Calls fn for each inode in memory (referenced meanwhile), in order of becoming known; for sync
+ * and umount.
+ */
 int ext4_inode_for_each(struct ext4_fs *fs, int (*fn)(struct inode *i, void *arg), void *arg);
 
 /*
- * The in-memory inode goes into the table's block, which goes with the handle {ext4_mark_inode_dirty
- * with the caller's name}. The handle has a credit for it.
+ * The in-memory inode goes into the table's block, which goes with the handle
+ * {ext4_mark_inode_dirty with the caller's name}. The handle has a credit for it.
  */
 #define ext4_mark_inode_dirty(h, inode) __ext4_mark_inode_dirty(h, inode, __func__)
 must_check int __ext4_mark_inode_dirty(struct handle *h, struct inode *inode, const char *caller);
-/* This handle's transaction is the one fsync (and, with `datasync`, fdatasync) of the inode must wait for. */
+/*
+ * This handle's transaction is the one fsync (and, with `datasync`, fdatasync) of the inode must
+ * wait for.
+ */
 void ext4_update_fsync_trans(struct handle *h, struct inode *inode, bool datasync);
-/* A handle of its own (or the open one), for a change of attributes alone (time stamps): ext4_dirty_inode. */
+/*
+ * A handle of its own (or the open one), for a change of attributes alone (time stamps):
+ * ext4_dirty_inode.
+ */
 int ext4_dirty_inode(struct inode *inode);
 /* The buffer of its table block and where in it. */
-must_check int ext4_get_inode_loc(struct ext4_fs *fs, uint32_t ino, struct buffer **out, uint32_t *offset);
-/* Time stamps. 0: nothing changed (same tick); else the fields are set and the inode must be made dirty. */
+must_check int ext4_get_inode_loc(struct ext4_fs *fs, uint32_t ino, struct buffer **out,
+				  uint32_t *offset);
+/*
+ * Time stamps. 0: nothing changed (same tick); else the fields are set and the inode must be made
+ * dirty.
+ */
 struct ext4_time ext4_current_time(struct ext4_fs *fs);
 /* mtime and ctime of a write {file_update_time}. */
 int ext4_update_time(struct inode *inode);
 /* atime of a read, as relatime, noatime... say. */
 void ext4_touch_atime(struct inode *inode);
-void ext4_evict_inode(struct inode *inode);	/* {ext4_evict_inode}: truncate and free, or just drop */
+void ext4_evict_inode(
+	struct inode *inode); /* {ext4_evict_inode}: truncate and free, or just drop */
 
-/* Data mode of this inode: data=journal for directories' data, JOURNAL_DATA_FL and the mount option. */
+/*
+ * Data mode of this inode: data=journal for directories' data, JOURNAL_DATA_FL and the mount
+ * option.
+ */
 bool ext4_should_journal_data(const struct inode *inode);
 bool ext4_should_order_data(const struct inode *inode);
 /* Credits of one name operation: 24 with extents, 12 with block maps (docs/choices.md). */
@@ -203,8 +236,18 @@ struct ext4_setattr {
 	uint64_t size;
 	struct ext4_time atime, mtime;
 };
-enum { ATTR_MODE = 1, ATTR_UID = 2, ATTR_GID = 4, ATTR_SIZE = 8, ATTR_ATIME = 16, ATTR_MTIME = 32,
-	ATTR_ATIME_SET = 64, ATTR_MTIME_SET = 128, ATTR_OPEN = 256 /* O_TRUNC */, ATTR_FROM_FD = 512 };
+enum {
+	ATTR_MODE = 1,
+	ATTR_UID = 2,
+	ATTR_GID = 4,
+	ATTR_SIZE = 8,
+	ATTR_ATIME = 16,
+	ATTR_MTIME = 32,
+	ATTR_ATIME_SET = 64,
+	ATTR_MTIME_SET = 128,
+	ATTR_OPEN = 256 /* O_TRUNC */,
+	ATTR_FROM_FD = 512
+};
 /* With inode->lock for writing. */
 must_check int ext4_setattr(struct inode *inode, const struct ext4_setattr *attr);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The journal of a mount lies in a file, inode 8. Where each of its blocks lies is asked block by block
- * while the log is written, through the same map as any file's.
+ * The journal of a mount lies in a file, inode 8. Where each of its blocks lies is asked block by
+ * block while the log is written, through the same map as any file's.
  */
 #include <stdio.h>
 #include "ext4/data.h"
@@ -34,7 +34,8 @@ static void aborted(void *user, int err)
 
 	if (err == -ESHUTDOWN)
 		return;
-	ext4_message(fs, LOG_ERROR, "the journal has stopped (error %d): nothing is written any more", -err);
+	ext4_message(fs, LOG_ERROR,
+		     "the journal has stopped (error %d): nothing is written any more", -err);
 	atomic_store(&fs->error_seen, true);
 	if (fs->opt.errors != ERRORS_CONTINUE)
 		atomic_store(&fs->read_only_now, true);
@@ -60,7 +61,8 @@ static int journal_inode(struct ext4_fs *fs)
 	int err = ext4_iget(fs, fs->geo.journal_inum, IGET_SPECIAL, &fs->journal_inode);
 
 	if (err == -ESTALE)
-		return ext4_error(fs, fs->geo.journal_inum, 0, "the journal's inode is free; e2fsck makes a new one");
+		return ext4_error(fs, fs->geo.journal_inum, 0,
+				  "the journal's inode is free; e2fsck makes a new one");
 	if (err)
 		return err;
 	if (!EXT4_S_ISREG(fs->journal_inode->mode))
@@ -108,7 +110,8 @@ int ext4_journal_replay(struct ext4_fs *fs, bool plan_only, struct jbd2_recovery
 	if (err || plan_only)
 		return err;
 	ext4_message(fs, LOG_INFO, "recovered: %llu transactions, %llu blocks, %llu revoked",
-		     (unsigned long long)out->transactions, (unsigned long long)out->blocks_replayed,
+		     (unsigned long long)out->transactions,
+		     (unsigned long long)out->blocks_replayed,
 		     (unsigned long long)out->blocks_revoked);
 	return 0;
 }
@@ -122,7 +125,8 @@ static void take_over_errno(struct ext4_fs *fs)
 	jbd2_journal_identity(fs->journal, uuid, &recorded);
 	if (!recorded)
 		return;
-	ext4_message(fs, LOG_WARNING, "the journal stopped in an earlier mount (error %d): run e2fsck", -recorded);
+	ext4_message(fs, LOG_WARNING,
+		     "the journal stopped in an earlier mount (error %d): run e2fsck", -recorded);
 	fs->super->s_state = le16_of(le16_get(fs->super->s_state) | EXT4_ERROR_FS);
 	jbd2_journal_clear_err(fs->journal);
 }
@@ -130,9 +134,9 @@ static void take_over_errno(struct ext4_fs *fs)
 int ext4_journal_begin(struct ext4_fs *fs)
 {
 	enum journal_csum csum = fs->geo.metadata_csum	      ? JOURNAL_CSUM_V3
-				 : fs->opt.journal_checksum ||
-					   fs->opt.journal_async_commit ? JOURNAL_CSUM_V1
-									: JOURNAL_CSUM_NONE;
+				 : fs->opt.journal_checksum || fs->opt.journal_async_commit
+					 ? JOURNAL_CSUM_V1
+					 : JOURNAL_CSUM_NONE;
 	int err = jbd2_journal_load(fs->journal, csum, fs->geo.has_64bit);
 
 	if (!err)

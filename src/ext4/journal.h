@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The journal of a mount (journal.c): found through its inode, opened, replayed, loaded, and the questions
- * it asks (journal_ops) answered.
+ * The journal of a mount (journal.c): found through its inode, opened, replayed, loaded, and the
+ * questions it asks (journal_ops) answered.
  */
 #ifndef EXTANT_EXT4_JOURNAL_H
 #define EXTANT_EXT4_JOURNAL_H
@@ -14,7 +14,10 @@ must_check int ext4_journal_open(struct ext4_fs *fs, bool *needs_recovery);
 must_check int ext4_journal_replay(struct ext4_fs *fs, bool plan_only, struct jbd2_recovery *out);
 /* Makes it ready for handles. */
 must_check int ext4_journal_begin(struct ext4_fs *fs);
-/* Ends it: committed, checkpointed, empty; or, after an abort, as it is. The first error of its life. */
+/*
+ * Ends it: committed, checkpointed, empty; or, after an abort, as it is. The first error of its
+ * life.
+ */
 int ext4_journal_end(struct ext4_fs *fs);
 
 #endif

@@ -13,7 +13,10 @@ static int report(struct ext4_fs *fs, const char *what, uint64_t block, uint64_t
 	return err ? ext4_error_at(fs, what, ino, block, err, "%s", v->reason) : 0;
 }
 
-/* The descriptor of a group whose bitmap is being read: its buffer is held since the group was made. */
+/*
+ * The descriptor of a group whose bitmap is being read: its buffer is held since the group was
+ * made.
+ */
 static const struct ext4_group_desc *descriptor_of(struct ext4_fs *fs, uint64_t group)
 {
 	struct buffer *b = fs->gdt[group / fs->geo.desc_per_block];
@@ -21,25 +24,32 @@ static const struct ext4_group_desc *descriptor_of(struct ext4_fs *fs, uint64_t 
 	return (const void *)(b->data + (group % fs->geo.desc_per_block) * fs->geo.desc_size);
 }
 
-static int verify_block_bitmap(void *user, uint64_t block, const uint8_t *data, const struct buffer_owner *o)
+static int verify_block_bitmap(void *user, uint64_t block, const uint8_t *data,
+			       const struct buffer_owner *o)
 {
 	struct ext4_fs *fs = user;
 	struct ext4_verdict v;
 
 	return report(fs, "block bitmap", block, 0,
-		      ext4_verify_block_bitmap(&fs->geo, (uint32_t)o->ino, descriptor_of(fs, o->ino), data, &v), &v);
+		      ext4_verify_block_bitmap(&fs->geo, (uint32_t)o->ino,
+					       descriptor_of(fs, o->ino), data, &v),
+		      &v);
 }
 
-static int verify_inode_bitmap(void *user, uint64_t block, const uint8_t *data, const struct buffer_owner *o)
+static int verify_inode_bitmap(void *user, uint64_t block, const uint8_t *data,
+			       const struct buffer_owner *o)
 {
 	struct ext4_fs *fs = user;
 	struct ext4_verdict v;
 
 	return report(fs, "inode bitmap", block, 0,
-		      ext4_verify_inode_bitmap(&fs->geo, (uint32_t)o->ino, descriptor_of(fs, o->ino), data, &v), &v);
+		      ext4_verify_inode_bitmap(&fs->geo, (uint32_t)o->ino,
+					       descriptor_of(fs, o->ino), data, &v),
+		      &v);
 }
 
-static int verify_extent(void *user, uint64_t block, const uint8_t *data, const struct buffer_owner *o)
+static int verify_extent(void *user, uint64_t block, const uint8_t *data,
+			 const struct buffer_owner *o)
 {
 	struct ext4_fs *fs = user;
 	struct ext4_verdict v;
@@ -54,12 +64,14 @@ static void seal_extent(void *user, uint64_t block, uint8_t *data, const struct 
 	ext4_extent_block_csum_set(&((struct ext4_fs *)user)->geo, o->csum_seed, data);
 }
 
-static int verify_indirect(void *user, uint64_t block, const uint8_t *data, const struct buffer_owner *o)
+static int verify_indirect(void *user, uint64_t block, const uint8_t *data,
+			   const struct buffer_owner *o)
 {
 	struct ext4_fs *fs = user;
 	struct ext4_verdict v;
 
-	return report(fs, "indirect block", block, o->ino, ext4_verify_indirect_block(&fs->geo, data, &v), &v);
+	return report(fs, "indirect block", block, o->ino,
+		      ext4_verify_indirect_block(&fs->geo, data, &v), &v);
 }
 
 static int verify_dir(void *user, uint64_t block, const uint8_t *data, const struct buffer_owner *o)
@@ -77,7 +89,8 @@ static void seal_dir(void *user, uint64_t block, uint8_t *data, const struct buf
 	ext4_dir_block_csum_set(&((struct ext4_fs *)user)->geo, o->csum_seed, data);
 }
 
-static int verify_dx_root(void *user, uint64_t block, const uint8_t *data, const struct buffer_owner *o)
+static int verify_dx_root(void *user, uint64_t block, const uint8_t *data,
+			  const struct buffer_owner *o)
 {
 	struct ext4_fs *fs = user;
 	struct ext4_verdict v;
@@ -89,10 +102,12 @@ static int verify_dx_root(void *user, uint64_t block, const uint8_t *data, const
 static void seal_dx_root(void *user, uint64_t block, uint8_t *data, const struct buffer_owner *o)
 {
 	(void)block;
-	ext4_dx_csum_set(&((struct ext4_fs *)user)->geo, o->csum_seed, data, offsetof(struct dx_root, entries));
+	ext4_dx_csum_set(&((struct ext4_fs *)user)->geo, o->csum_seed, data,
+			 offsetof(struct dx_root, entries));
 }
 
-static int verify_dx_node(void *user, uint64_t block, const uint8_t *data, const struct buffer_owner *o)
+static int verify_dx_node(void *user, uint64_t block, const uint8_t *data,
+			  const struct buffer_owner *o)
 {
 	struct ext4_fs *fs = user;
 	struct ext4_verdict v;
@@ -104,15 +119,18 @@ static int verify_dx_node(void *user, uint64_t block, const uint8_t *data, const
 static void seal_dx_node(void *user, uint64_t block, uint8_t *data, const struct buffer_owner *o)
 {
 	(void)block;
-	ext4_dx_csum_set(&((struct ext4_fs *)user)->geo, o->csum_seed, data, offsetof(struct dx_node, entries));
+	ext4_dx_csum_set(&((struct ext4_fs *)user)->geo, o->csum_seed, data,
+			 offsetof(struct dx_node, entries));
 }
 
-static int verify_xattr(void *user, uint64_t block, const uint8_t *data, const struct buffer_owner *o)
+static int verify_xattr(void *user, uint64_t block, const uint8_t *data,
+			const struct buffer_owner *o)
 {
 	struct ext4_fs *fs = user;
 	struct ext4_verdict v;
 
-	return report(fs, "attribute block", block, o->ino, ext4_verify_xattr_block(&fs->geo, block, data, &v), &v);
+	return report(fs, "attribute block", block, o->ino,
+		      ext4_verify_xattr_block(&fs->geo, block, data, &v), &v);
 }
 
 static void seal_xattr(void *user, uint64_t block, uint8_t *data, const struct buffer_owner *o)
@@ -121,7 +139,8 @@ static void seal_xattr(void *user, uint64_t block, uint8_t *data, const struct b
 	ext4_xattr_block_csum_set(&((struct ext4_fs *)user)->geo, block, data);
 }
 
-static int verify_orphan(void *user, uint64_t block, const uint8_t *data, const struct buffer_owner *o)
+static int verify_orphan(void *user, uint64_t block, const uint8_t *data,
+			 const struct buffer_owner *o)
 {
 	struct ext4_fs *fs = user;
 	struct ext4_verdict v;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Lazy initialisation: zeroes the inode tables that mke2fs left as they were, in the background (lazyinit.c:
- * the task "ext4lazyinit").
+ * Lazy initialisation: zeroes the inode tables that mke2fs left as they were, in the background
+ * (lazyinit.c: the task "ext4lazyinit").
  */
 #ifndef EXTANT_EXT4_LAZYINIT_H
 #define EXTANT_EXT4_LAZYINIT_H

@@ -71,7 +71,9 @@ static void drop_layout(struct ext4_fs *fs)
 	fs->super = NULL;
 }
 
-/* The replay changed what was read: superblock, descriptors, anything. The journal's inode stays. */
+/*
+ * The replay changed what was read: superblock, descriptors, anything. The journal's inode stays.
+ */
 static int read_again(struct ext4_fs *fs)
 {
 	struct ext4_super_block raw;
@@ -84,7 +86,8 @@ static int read_again(struct ext4_fs *fs)
 	if (err)
 		return err;
 	if (geo.block_size != fs->geo.block_size || geo.journal_inum != fs->geo.journal_inum) {
-		ext4_message(fs, LOG_ERROR, "superblock: the journal holds one of another shape; run e2fsck");
+		ext4_message(fs, LOG_ERROR,
+			     "superblock: the journal holds one of another shape; run e2fsck");
 		return -EFSCORRUPTED;
 	}
 	fs->geo = geo;
@@ -144,7 +147,9 @@ static int make_runtime(struct ext4_fs *fs)
 	return fs->opt.init_itable ? ext4_lazyinit_start(fs) : 0;
 }
 
-/* errors= unsaid: what the superblock says. Options that the image contradicts are refused or bent. */
+/*
+ * errors= unsaid: what the superblock says. Options that the image contradicts are refused or bent.
+ */
 static void settle_options(struct ext4_fs *fs)
 {
 	uint16_t said = le16_get(fs->super->s_errors);
@@ -169,7 +174,8 @@ static void check_features(struct ext4_fs *fs, const struct ext4_super_block *ra
 	if (ext4_feature_support(raw) == EXT4_FEATURE_WRITE || fs->opt.read_only)
 		return;
 	(void)ext4_feature_names(raw, EXT4_FEATURE_READ, names, sizeof(names));
-	ext4_message(fs, LOG_WARNING, "mounted read-only: this version does not write images with %s", names);
+	ext4_message(fs, LOG_WARNING,
+		     "mounted read-only: this version does not write images with %s", names);
 	fs->opt.read_only = true;
 }
 
@@ -256,7 +262,8 @@ static struct ext4_fs *fs_new(const struct ext4_mount_args *args)
 	fs->image_name = args->image_name;
 	fs->mount_point = args->mount_point;
 	fs->opt = *args->opt;
-	(void)snprintf(fs->device_name, sizeof(fs->device_name), "%s", last ? last + 1 : args->image_name);
+	(void)snprintf(fs->device_name, sizeof(fs->device_name), "%s",
+		       last ? last + 1 : args->image_name);
 	if (args->seed)
 		random_init_seed(&fs->random, args->seed);
 	else
@@ -343,7 +350,8 @@ int ext4_sync_fs(struct ext4_fs *fs, bool wait)
 	if (atomic_load(&fs->shut_down))
 		return 0;
 	if (fs->journal) {
-		if (barrier && jbd2_trans_will_send_data_barrier(fs->journal, jbd2_journal_running_tid(fs->journal)))
+		if (barrier && jbd2_trans_will_send_data_barrier(
+				       fs->journal, jbd2_journal_running_tid(fs->journal)))
 			barrier = false;
 		if (jbd2_journal_start_commit(fs->journal, &tid) && wait)
 			err = jbd2_log_wait_commit(fs->journal, tid);
@@ -404,7 +412,8 @@ void ext4_statfs(struct ext4_fs *fs, struct ext4_statfs *out)
 {
 	int64_t free_blocks = ext4_counter_sum(&fs->counters.free_clusters) -
 			      ext4_counter_sum(&fs->counters.dirty_clusters);
-	int64_t held = (int64_t)fs->geo.r_blocks_count + atomic_load(&fs->counters.reserved_clusters);
+	int64_t held =
+		(int64_t)fs->geo.r_blocks_count + atomic_load(&fs->counters.reserved_clusters);
 
 	free_blocks = max((int64_t)0, free_blocks);
 	out->block_size = fs->geo.block_size;
@@ -419,7 +428,8 @@ int ext4_remount(struct ext4_fs *fs, const struct ext4_options *opt)
 {
 	int err;
 
-	if (opt->data != fs->opt.data || opt->noload != fs->opt.noload || opt->cache_mb != fs->opt.cache_mb)
+	if (opt->data != fs->opt.data || opt->noload != fs->opt.noload ||
+	    opt->cache_mb != fs->opt.cache_mb)
 		return -EINVAL;
 	if (fs->opt.read_only && !opt->read_only)
 		return -EROFS; /* the image below was opened to be read */
@@ -433,7 +443,8 @@ int ext4_remount(struct ext4_fs *fs, const struct ext4_options *opt)
 		return err ? err : ext4_super_mark_clean(fs);
 	}
 	if (fs->journal)
-		jbd2_journal_set_commit_interval(fs->journal, (opt->commit_s ? opt->commit_s : 5) * NSEC_PER_SEC);
+		jbd2_journal_set_commit_interval(fs->journal, (opt->commit_s ? opt->commit_s : 5) *
+								      NSEC_PER_SEC);
 	fs->opt.errors = opt->errors == ERRORS_UNSAID ? fs->opt.errors : opt->errors;
 	fs->opt.commit_s = opt->commit_s;
 	fs->opt.sync = opt->sync;

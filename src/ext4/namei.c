@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Operations on names. Each is one handle: the inode and the entry that leads to it change together or
- * not at all.
+ * Operations on names. Each is one handle: the inode and the entry that leads to it change together
+ * or not at all.
  *
- * create and mkdir go on in the handle that __ext4_new_inode started. An operation that fails after the
- * inode exists takes its link away again; the last reference then frees it in the same handle.
+ * create and mkdir go on in the handle that __ext4_new_inode started. An operation that fails after
+ * the inode exists takes its link away again; the last reference then frees it in the same handle.
  */
 #include <string.h>
 #include "base/assert.h"
@@ -21,7 +21,8 @@ static int create_credits(const struct ext4_fs *fs)
 
 static bool links_are_counted(const struct inode *dir)
 {
-	return !(dir->fs->geo.feature_ro_compat & EXT4_FEATURE_RO_COMPAT_DIR_NLINK) || dir->nlink > 1;
+	return !(dir->fs->geo.feature_ro_compat & EXT4_FEATURE_RO_COMPAT_DIR_NLINK) ||
+	       dir->nlink > 1;
 }
 
 int ext4_lookup(struct inode *dir, const struct ext4_name *name, uint32_t *ino, uint8_t *file_type)
@@ -41,8 +42,9 @@ int ext4_lookup(struct inode *dir, const struct ext4_name *name, uint32_t *ino, 
 	*file_type = de->file_type;
 	buffer_put(place.buffer);
 	if (*ino == dir->ino && !(name->len <= 2 && name->bytes[0] == '.'))
-		return ext4_error(dir->fs, dir->ino, 0, "entry '%.*s' leads to the directory itself",
-				  (int)name->len, name->bytes);
+		return ext4_error(dir->fs, dir->ino, 0,
+				  "entry '%.*s' leads to the directory itself", (int)name->len,
+				  name->bytes);
 	return 0;
 }
 
@@ -60,12 +62,14 @@ static void undo_new(struct handle *h, struct inode *inode)
 
 static void sync_if_asked(struct handle *h, const struct inode *dir)
 {
-	if (dir->fs->opt.sync || dir->fs->opt.dirsync || dir->flags & (EXT4_SYNC_FL | EXT4_DIRSYNC_FL))
+	if (dir->fs->opt.sync || dir->fs->opt.dirsync ||
+	    dir->flags & (EXT4_SYNC_FL | EXT4_DIRSYNC_FL))
 		h->sync = true;
 }
 
 /* A file gets its name. */
-static int ext4_add_nondir(struct handle *h, struct inode *dir, const struct ext4_name *name, struct inode *inode)
+static int ext4_add_nondir(struct handle *h, struct inode *dir, const struct ext4_name *name,
+			   struct inode *inode)
 {
 	int err;
 
@@ -80,8 +84,8 @@ static int ext4_add_nondir(struct handle *h, struct inode *dir, const struct ext
 	return err;
 }
 
-int ext4_create(struct inode *dir, const struct ext4_name *name, uint16_t mode, const struct ext4_cred *cred,
-		struct inode **out)
+int ext4_create(struct inode *dir, const struct ext4_name *name, uint16_t mode,
+		const struct ext4_cred *cred, struct inode **out)
 {
 	struct ext4_fs *fs = dir->fs;
 	struct inode *inode;
@@ -89,8 +93,8 @@ int ext4_create(struct inode *dir, const struct ext4_name *name, uint16_t mode, 
 	int err, stop;
 
 	TRACE_SCOPE(fs, ext4_create);
-	err = ext4_new_inode_start_handle(dir, (uint16_t)(mode | EXT4_S_IFREG), name->bytes, name->len, cred, HT_DIR,
-					  create_credits(fs), &inode);
+	err = ext4_new_inode_start_handle(dir, (uint16_t)(mode | EXT4_S_IFREG), name->bytes,
+					  name->len, cred, HT_DIR, create_credits(fs), &inode);
 	if (err)
 		return err;
 	h = ext4_journal_current_handle(fs);
@@ -142,12 +146,14 @@ static void change_links(struct inode *dir, int delta)
 	attr_write_begin(dir);
 	if (counted)
 		dir->nlink = (uint32_t)((int)dir->nlink + delta);
-	if (dir->nlink >= EXT4_LINK_MAX && dir->fs->geo.feature_ro_compat & EXT4_FEATURE_RO_COMPAT_DIR_NLINK)
+	if (dir->nlink >= EXT4_LINK_MAX &&
+	    dir->fs->geo.feature_ro_compat & EXT4_FEATURE_RO_COMPAT_DIR_NLINK)
 		dir->nlink = 1;
 	attr_write_end(dir);
 }
 
-static int name_new_dir(struct handle *h, struct inode *dir, const struct ext4_name *name, struct inode *inode)
+static int name_new_dir(struct handle *h, struct inode *dir, const struct ext4_name *name,
+			struct inode *inode)
 {
 	int err = ext4_init_new_dir(h, dir, inode);
 
@@ -164,8 +170,8 @@ static int name_new_dir(struct handle *h, struct inode *dir, const struct ext4_n
 	return __ext4_mark_inode_dirty(h, dir, "ext4_mkdir");
 }
 
-int ext4_mkdir(struct inode *dir, const struct ext4_name *name, uint16_t mode, const struct ext4_cred *cred,
-	       struct inode **out)
+int ext4_mkdir(struct inode *dir, const struct ext4_name *name, uint16_t mode,
+	       const struct ext4_cred *cred, struct inode **out)
 {
 	struct ext4_fs *fs = dir->fs;
 	struct inode *inode;
@@ -173,10 +179,11 @@ int ext4_mkdir(struct inode *dir, const struct ext4_name *name, uint16_t mode, c
 	int err, stop;
 
 	TRACE_SCOPE(fs, ext4_mkdir);
-	if (dir->nlink >= EXT4_LINK_MAX && !(fs->geo.feature_ro_compat & EXT4_FEATURE_RO_COMPAT_DIR_NLINK))
+	if (dir->nlink >= EXT4_LINK_MAX &&
+	    !(fs->geo.feature_ro_compat & EXT4_FEATURE_RO_COMPAT_DIR_NLINK))
 		return -EMLINK;
-	err = ext4_new_inode_start_handle(dir, (uint16_t)(mode | EXT4_S_IFDIR), name->bytes, name->len, cred, HT_DIR,
-					  create_credits(fs), &inode);
+	err = ext4_new_inode_start_handle(dir, (uint16_t)(mode | EXT4_S_IFDIR), name->bytes,
+					  name->len, cred, HT_DIR, create_credits(fs), &inode);
 	if (err)
 		return err;
 	h = ext4_journal_current_handle(fs);
@@ -193,11 +200,13 @@ int ext4_mkdir(struct inode *dir, const struct ext4_name *name, uint16_t mode, c
 /* ---- unlink, rmdir */
 
 /* The entry must still lead where the caller looked. */
-static int check_entry(struct inode *dir, const struct ext4_dir_place *place, const struct inode *inode)
+static int check_entry(struct inode *dir, const struct ext4_dir_place *place,
+		       const struct inode *inode)
 {
 	if (le32_get(ext4_dir_entry_at(place->buffer, place->offset)->inode) == inode->ino)
 		return 0;
-	return ext4_error(dir->fs, dir->ino, place->buffer->block, "the entry leads to another inode");
+	return ext4_error(dir->fs, dir->ino, place->buffer->block,
+			  "the entry leads to another inode");
 }
 
 static void drop_link(struct inode *inode, uint32_t links)
@@ -210,7 +219,8 @@ static void drop_link(struct inode *inode, uint32_t links)
 	attr_write_end(inode);
 }
 
-static int unlink_in(struct handle *h, struct inode *dir, const struct ext4_dir_place *place, struct inode *inode)
+static int unlink_in(struct handle *h, struct inode *dir, const struct ext4_dir_place *place,
+		     struct inode *inode)
 {
 	int err = ext4_delete_entry(h, dir, place);
 
@@ -229,15 +239,17 @@ static int unlink_in(struct handle *h, struct inode *dir, const struct ext4_dir_
 }
 
 static int unlink_place(struct inode *dir, const struct ext4_dir_place *place, struct inode *inode,
-			int (*change)(struct handle *, struct inode *, const struct ext4_dir_place *,
-				      struct inode *), const char *caller)
+			int (*change)(struct handle *, struct inode *,
+				      const struct ext4_dir_place *, struct inode *),
+			const char *caller)
 {
 	struct ext4_fs *fs = dir->fs;
 	struct handle *h;
 	int err = check_entry(dir, place, inode), stop;
 
 	if (!err)
-		err = __ext4_journal_start_sb(fs, dir->ino, caller, __LINE__, HT_DIR, ext4_name_credits(fs), 0, &h);
+		err = __ext4_journal_start_sb(fs, dir->ino, caller, __LINE__, HT_DIR,
+					      ext4_name_credits(fs), 0, &h);
 	if (err)
 		return err;
 	sync_if_asked(h, dir);
@@ -263,7 +275,8 @@ int ext4_unlink(struct inode *dir, const struct ext4_name *name, struct inode *i
 	return err;
 }
 
-static int rmdir_in(struct handle *h, struct inode *dir, const struct ext4_dir_place *place, struct inode *inode)
+static int rmdir_in(struct handle *h, struct inode *dir, const struct ext4_dir_place *place,
+		    struct inode *inode)
 {
 	int err = ext4_delete_entry(h, dir, place);
 
@@ -319,7 +332,9 @@ int ext4_readlink(struct inode *inode, char *buf, size_t size)
 	}
 	err = ext4_bread(NULL, inode, 0, false, &b);
 	if (err || !b)
-		return err ? err : ext4_error(inode->fs, inode->ino, 0, "symbolic link without its block");
+		return err ? err
+			   : ext4_error(inode->fs, inode->ino, 0,
+					"symbolic link without its block");
 	memcpy(buf, b->data, len);
 	return (int)len;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Directories and names: dir.c (blocks, entries, readdir), dir_index.c (hash trees), namei.c (the
- * operations). All take the directory's lock held by the caller: for reading to look up and to list,
- * for writing to change.
+ * operations). All take the directory's lock held by the caller: for reading to look up and to
+ * list, for writing to change.
  */
 #ifndef EXTANT_EXT4_NAMES_H
 #define EXTANT_EXT4_NAMES_H
@@ -16,9 +16,12 @@ struct ext4_name {
 };
 
 /* 0 and the number, or -ENOENT. {the directory's blocks are mapped: ext4_es_lookup_extent...} */
-must_check int ext4_lookup(struct inode *dir, const struct ext4_name *name, uint32_t *ino, uint8_t *file_type);
-must_check int ext4_create(struct inode *dir, const struct ext4_name *name, uint16_t mode, const struct ext4_cred *cred, struct inode **out);
-must_check int ext4_mkdir(struct inode *dir, const struct ext4_name *name, uint16_t mode, const struct ext4_cred *cred, struct inode **out);
+must_check int ext4_lookup(struct inode *dir, const struct ext4_name *name, uint32_t *ino,
+			   uint8_t *file_type);
+must_check int ext4_create(struct inode *dir, const struct ext4_name *name, uint16_t mode,
+			   const struct ext4_cred *cred, struct inode **out);
+must_check int ext4_mkdir(struct inode *dir, const struct ext4_name *name, uint16_t mode,
+			  const struct ext4_cred *cred, struct inode **out);
 /* The inode is the caller's (referenced, locked); it is evicted with its last reference. */
 must_check int ext4_unlink(struct inode *dir, const struct ext4_name *name, struct inode *inode);
 must_check int ext4_rmdir(struct inode *dir, const struct ext4_name *name, struct inode *inode);
@@ -32,16 +35,23 @@ struct ext4_dirent {
 	struct ext4_name name;		/* lives during the callback */
 };
 /*
- * Lists from position `*pos` (0: the beginning) until fn returns other than 0, in Linux's order: blocks in linear
- * directories, hash order in hash trees (positions are hashes then, and stay valid). `.` and `..` are included.
+ * Lists from position `*pos` (0: the beginning) until fn returns other than 0, in Linux's order:
+ * blocks in linear directories, hash order in hash trees (positions are hashes then, and stay
+ * valid). `.` and `..` are included.
  */
-must_check int ext4_readdir(struct inode *dir, uint64_t *pos, int (*fn)(void *arg, const struct ext4_dirent *d), void *arg);
+must_check int ext4_readdir(struct inode *dir, uint64_t *pos,
+			    int (*fn)(void *arg, const struct ext4_dirent *d), void *arg);
 
-/* One block of a directory, mapped, read and verified {ext4_bread -> ext4_getblk -> ext4_map_blocks}. */
+/*
+ * One block of a directory, mapped, read and verified {ext4_bread -> ext4_getblk ->
+ * ext4_map_blocks}.
+ */
 must_check int __ext4_read_dirblock(struct inode *dir, ext4_lblk_t lblk, struct buffer **out);
 #define ext4_read_dirblock __ext4_read_dirblock
 /* `h` NULL: no creation. *out NULL for a hole. */
-must_check int ext4_getblk(struct handle *h, struct inode *inode, ext4_lblk_t lblk, bool create, struct buffer **out);
-must_check int ext4_bread(struct handle *h, struct inode *inode, ext4_lblk_t lblk, bool create, struct buffer **out);
+must_check int ext4_getblk(struct handle *h, struct inode *inode, ext4_lblk_t lblk, bool create,
+			   struct buffer **out);
+must_check int ext4_bread(struct handle *h, struct inode *inode, ext4_lblk_t lblk, bool create,
+			  struct buffer **out);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Mount options: Linux's names and meaning (Documentation/admin-guide/ext4.rst), and ours (cache_mb,
- * dialect). One table; an option that is not in it, or whose value is no good, is refused by name.
- * Options that Linux accepts and that change nothing here (who reads ahead how far, say) are accepted too.
+ * Mount options: Linux's names and meaning (Documentation/admin-guide/ext4.rst), and ours
+ * (cache_mb, dialect). One table; an option that is not in it, or whose value is no good, is
+ * refused by name. Options that Linux accepts and that change nothing here (who reads ahead how
+ * far, say) are accepted too.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,13 +26,21 @@ struct option {
 };
 
 static const struct option_word data_words[] = {
-	{ "ordered", DATA_ORDERED }, { "journal", DATA_JOURNAL }, { "writeback", DATA_WRITEBACK }, { NULL, 0 },
+	{ "ordered", DATA_ORDERED },
+	{ "journal", DATA_JOURNAL },
+	{ "writeback", DATA_WRITEBACK },
+	{ NULL, 0 },
 };
 static const struct option_word errors_words[] = {
-	{ "continue", ERRORS_CONTINUE }, { "remount-ro", ERRORS_REMOUNT_RO }, { "panic", ERRORS_PANIC }, { NULL, 0 },
+	{ "continue", ERRORS_CONTINUE },
+	{ "remount-ro", ERRORS_REMOUNT_RO },
+	{ "panic", ERRORS_PANIC },
+	{ NULL, 0 },
 };
 static const struct option_word dialect_words[] = {
-	{ "4.9", DIALECT_4_9 }, { "6.18", DIALECT_6_18 }, { NULL, 0 },
+	{ "4.9", DIALECT_4_9 },
+	{ "6.18", DIALECT_6_18 },
+	{ NULL, 0 },
 };
 
 #define AT(field) offsetof(struct ext4_options, field)
@@ -184,7 +193,8 @@ static int one_option(char *text, struct ext4_options *o, char *why, size_t why_
 		if (strcmp(options[i].name, text))
 			continue;
 		if (set_option(&options[i], value, o))
-			return refuse(why, why_len, value ? "this value cannot be" : "it needs a value", text);
+			return refuse(why, why_len,
+				      value ? "this value cannot be" : "it needs a value", text);
 		return 0;
 	}
 	return refuse(why, why_len, "not supported", text);

@@ -53,7 +53,8 @@ bool ext4_has_free_clusters(struct ext4_fs *fs, int64_t clusters, unsigned alloc
 {
 	int64_t free_clusters = ext4_counter_read(&fs->counters.free_clusters);
 	int64_t dirty = ext4_counter_read(&fs->counters.dirty_clusters);
-	int64_t reserved = atomic_load_explicit(&fs->counters.reserved_clusters, memory_order_relaxed);
+	int64_t reserved =
+		atomic_load_explicit(&fs->counters.reserved_clusters, memory_order_relaxed);
 	int64_t root = root_clusters(fs);
 	struct task *t = task_current();
 
@@ -116,7 +117,9 @@ void ext4_da_release_space(struct inode *inode, uint32_t blocks)
 	ext4_counter_add(&fs->counters.dirty_clusters, -(int64_t)blocks);
 }
 
-/* What was promised and is now allocated is no promise any more; the allocator took it off `free`. */
+/*
+ * What was promised and is now allocated is no promise any more; the allocator took it off `free`.
+ */
 void ext4_da_update_reserve_space(struct inode *inode, uint32_t used, bool quota_claim)
 {
 	struct ext4_fs *fs = inode->fs;

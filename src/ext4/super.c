@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The superblock: read and verified at the mount, written in place at three moments: when a mount that
- * may write begins (needs_recovery is set, the mount counted), when damage is met, and at its clean end.
- * What changes in between (the orphan list, where it is mounted) goes through the journal.
+ * The superblock: read and verified at the mount, written in place at three moments: when a mount
+ * that may write begins (needs_recovery is set, the mount counted), when damage is met, and at its
+ * clean end. What changes in between (the orphan list, where it is mounted) goes through the
+ * journal.
  *
  * The free counts in it are only written at those moments; the descriptors are the truth.
  */
@@ -14,10 +15,14 @@
 #include "ext4/super.h"
 #include "ext4/verify.h"
 
-/* -EINVAL and -EOPNOTSUPP are no damage, but the image cannot be used all the same: one exit for all. */
+/*
+ * -EINVAL and -EOPNOTSUPP are no damage, but the image cannot be used all the same: one exit for
+ * all.
+ */
 static int refuse(struct ext4_fs *fs, uint64_t offset, int err, const char *reason)
 {
-	ext4_message(fs, LOG_ERROR, "superblock at byte %llu: %s; %s", (unsigned long long)offset, reason,
+	ext4_message(fs, LOG_ERROR, "superblock at byte %llu: %s; %s", (unsigned long long)offset,
+		     reason,
 		     err == -EOPNOTSUPP ? "this version cannot use the image"
 		     : fs->opt.sb_block ? "try another backup superblock"
 					: "try a backup superblock (-o sb=32768), or e2fsck");
@@ -35,7 +40,8 @@ int ext4_super_read(struct ext4_fs *fs, struct ext4_super_block *sb, struct ext4
 		return refuse(fs, offset, -EINVAL, "the image ends before it");
 	err = block_read(fs->device, offset, sb, sizeof(*sb));
 	if (err) {
-		ext4_message(fs, LOG_ERROR, "superblock at byte %llu: read error", (unsigned long long)offset);
+		ext4_message(fs, LOG_ERROR, "superblock at byte %llu: read error",
+			     (unsigned long long)offset);
 		return err;
 	}
 	err = ext4_geometry_from_super(sb, fs->device->size_bytes, geo, &v);
@@ -50,7 +56,8 @@ int ext4_super_hold(struct ext4_fs *fs)
 {
 	struct buffer_owner owner = { 0, fs->geo.csum_seed };
 	uint32_t in_block = fs->geo.super_block ? 0 : EXT4_SUPER_OFFSET % fs->geo.block_size;
-	int err = buffer_read(fs->buffers, fs->geo.super_block, &ext4_kind_super, &owner, &fs->super_buffer);
+	int err = buffer_read(fs->buffers, fs->geo.super_block, &ext4_kind_super, &owner,
+			      &fs->super_buffer);
 
 	if (!err)
 		fs->super = (void *)(fs->super_buffer->data + in_block);
@@ -77,7 +84,8 @@ int ext4_commit_super(struct ext4_fs *fs, bool stable)
 	mutex_lock(&fs->super_lock);
 	put_totals(fs);
 	mutex_unlock(&fs->super_lock);
-	return buffer_write_sync(fs->super_buffer, stable && fs->opt.barrier ? BLOCK_FUA | BLOCK_META : BLOCK_META);
+	return buffer_write_sync(fs->super_buffer,
+				 stable && fs->opt.barrier ? BLOCK_FUA | BLOCK_META : BLOCK_META);
 }
 
 int ext4_super_mark_mounted(struct ext4_fs *fs)
@@ -103,7 +111,8 @@ int ext4_super_mark_clean(struct ext4_fs *fs)
 {
 	struct ext4_super_block *s = fs->super;
 
-	s->s_feature_incompat = le32_of(le32_get(s->s_feature_incompat) & ~EXT4_FEATURE_INCOMPAT_RECOVER);
+	s->s_feature_incompat =
+		le32_of(le32_get(s->s_feature_incompat) & ~EXT4_FEATURE_INCOMPAT_RECOVER);
 	if (fs->was_clean && !atomic_load(&fs->error_seen))
 		s->s_state = le16_of(le16_get(s->s_state) | EXT4_VALID_FS);
 	return ext4_commit_super(fs, true);
@@ -116,7 +125,8 @@ void ext4_flex_add(struct ext4_fs *fs, ext4_group_t group, int64_t clusters, int
 	struct ext4_flex *f = &fs->flex[group >> fs->geo.flex_bits];
 
 	if (clusters)
-		atomic_fetch_add_explicit(&f->free_clusters, (uint64_t)clusters, memory_order_relaxed);
+		atomic_fetch_add_explicit(&f->free_clusters, (uint64_t)clusters,
+					  memory_order_relaxed);
 	if (inodes)
 		atomic_fetch_add_explicit(&f->free_inodes, (uint32_t)inodes, memory_order_relaxed);
 	if (dirs)

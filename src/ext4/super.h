@@ -7,8 +7,12 @@
 
 #include "ext4/fs.h"
 
-/* Reads and verifies it, and yields the geometry. Reports through ext4_message: there is no fs->super yet. */
-must_check int ext4_super_read(struct ext4_fs *fs, struct ext4_super_block *sb, struct ext4_geometry *geo);
+/*
+ * Reads and verifies it, and yields the geometry. Reports through ext4_message: there is no
+ * fs->super yet.
+ */
+must_check int ext4_super_read(struct ext4_fs *fs, struct ext4_super_block *sb,
+			       struct ext4_geometry *geo);
 /* Its buffer, once the cache has the block size. */
 must_check int ext4_super_hold(struct ext4_fs *fs);
 /* Writes it in place, at once, with the free counts. Not while a transaction holds it. */

@@ -2,12 +2,12 @@
 /*
  * Making files shorter, and attributes that a call sets.
  *
- * Shrinking is three steps, each complete in itself: the new size goes to disk and the inode becomes an
- * orphan (one handle); the pages beyond go; the blocks beyond are freed (handles of their own). A crash in
- * between leaves an orphan, and the next mount does the rest (J10).
+ * Shrinking is three steps, each complete in itself: the new size goes to disk and the inode
+ * becomes an orphan (one handle); the pages beyond go; the blocks beyond are freed (handles of
+ * their own). A crash in between leaves an orphan, and the next mount does the rest (J10).
  *
- * Locks: inode->lock is held for writing. Pages are dropped under invalidate_lock, so that nobody reads
- * them back in meanwhile.
+ * Locks: inode->lock is held for writing. Pages are dropped under invalidate_lock, so that nobody
+ * reads them back in meanwhile.
  */
 #include <string.h>
 #include "base/assert.h"
@@ -16,8 +16,8 @@
 /* ---- pages */
 
 /*
- * Promises of a page's blocks from byte `from` on are taken back {ext4_es_remove_extent, ext4_da_release_space};
- * a stretch at a time.
+ * Promises of a page's blocks from byte `from` on are taken back {ext4_es_remove_extent,
+ * ext4_da_release_space}; a stretch at a time.
  */
 static void release_promises(struct inode *inode, struct page *p, uint32_t from)
 {
@@ -31,7 +31,8 @@ static void release_promises(struct inode *inode, struct page *p, uint32_t from)
 			p->blocks[i + n++].state &= ~(PB_DELAYED | PB_DIRTY);
 		if (!n)
 			continue;
-		ignore_result(ext4_es_remove_extent(inode, ext4_page_lblk(fs, p) + i, n)); /* delayed: never split */
+		ignore_result(ext4_es_remove_extent(inode, ext4_page_lblk(fs, p) + i,
+						    n)); /* delayed: never split */
 		released += n;
 		i += n;
 	}
@@ -112,7 +113,8 @@ void ext4_truncate_pages(struct inode *inode, uint64_t start)
 		return;
 	guard_write(&inode->invalidate_lock);
 	TRACE_SCOPE(inode->fs, truncate_inode_pages);
-	while ((n = page_find_range(&inode->mapping, &index, UINT64_MAX - 1, found, DROP_AT_ONCE)) > 0)
+	while ((n = page_find_range(&inode->mapping, &index, UINT64_MAX - 1, found, DROP_AT_ONCE)) >
+	       0)
 		for (int i = 0; i < n; i++)
 			drop_page(inode, found[i]);
 	if (from)
@@ -161,8 +163,9 @@ int ext4_block_truncate_page(struct handle *h, struct inode *inode, uint64_t fro
 		return 0;
 	TRACE_SCOPE(fs, ext4_block_truncate_page);
 	/*
-	 * The page lock ranks before the handle, and here the handle is open: nobody who holds a page waits
-	 * for this inode's handle, since its lock is held for writing and its write-back is over.
+	 * The page lock ranks before the handle, and here the handle is open: nobody who holds a
+	 * page waits for this inode's handle, since its lock is held for writing and its write-back
+	 * is over.
 	 */
 	p = page_find(&inode->mapping, ext4_page_index(fs, from));
 	if (!p) {
@@ -247,7 +250,8 @@ int ext4_truncate(struct inode *inode)
 		return 0;
 	if (!inode->size && fs->opt.auto_da_alloc)
 		atomic_fetch_or(&inode->state, INODE_DA_CLOSE);
-	err = ext4_journal_start(fs, inode->ino, HT_TRUNCATE, ext4_writepage_credits(inode) + EXT4_S_ISDIR(inode->mode), &h);
+	err = ext4_journal_start(fs, inode->ino, HT_TRUNCATE,
+				 ext4_writepage_credits(inode) + EXT4_S_ISDIR(inode->mode), &h);
 	if (err)
 		return err;
 	err = truncate_in(h, inode);
@@ -362,11 +366,17 @@ int ext4_setattr(struct inode *inode, const struct ext4_setattr *a)
 
 void ext4_release_file(struct inode *inode, bool was_writer)
 {
-	struct writeback wb = { .nr_to_write = INT64_MAX, .range_end = INT64_MAX, .sync_mode = WB_NONE };
+	struct writeback wb = { .nr_to_write = INT64_MAX,
+				.range_end = INT64_MAX,
+				.sync_mode = WB_NONE };
 
 	TRACE_SCOPE(inode->fs, ext4_release_file);
-	/* Replaced by truncating and writing anew: the new content goes out now, lest a crash leave neither. */
-	if (atomic_fetch_and(&inode->state, ~INODE_DA_CLOSE) & INODE_DA_CLOSE && inode->reserved_blocks) {
+	/*
+	 * Replaced by truncating and writing anew: the new content goes out now, lest a crash leave
+	 * neither.
+	 */
+	if (atomic_fetch_and(&inode->state, ~INODE_DA_CLOSE) & INODE_DA_CLOSE &&
+	    inode->reserved_blocks) {
 		trace(inode->fs, ext4_alloc_da_blocks, inode->ino, inode->reserved_blocks, 0);
 		ignore_result(ext4_writepages(inode, &wb)); /* recorded in the mapping, for fsync */
 	}

@@ -2,7 +2,8 @@
 /*
  * Write-back: dirty pages of one file reach the disk.
  *
- * Delayed blocks are given their place first, a whole stretch of them in one allocation and one handle:
+ * Delayed blocks are given their place first, a whole stretch of them in one allocation and one
+ * handle:
  *
  *	look   through the dirty pages, locked in ascending order, until a stretch of blocks of one kind ends. Pages whose
  *	       blocks all have their place already need no handle's work: they are taken as they come
@@ -10,8 +11,8 @@
  *	write  when the handle is stopped: all pages taken, in ascending order, neighbours on disk in one vectored
  *	       write. Meanwhile they are WRITEBACK and unlocked: the commit waits for those of its inodes (J2)
  *
- * The pages taken are held in a batch that is set aside before the handle starts. Who writes back never
- * waits for memory, and holds no page lock when it starts a handle.
+ * The pages taken are held in a batch that is set aside before the handle starts. Who writes back
+ * never waits for memory, and holds no page lock when it starts a handle.
  */
 #include <limits.h>
 #include <string.h>
@@ -50,7 +51,8 @@ static void zero_beyond_size(struct inode *inode, struct page *p)
 	uint64_t start = p->index * ext4_page_size(inode->fs);
 
 	if (inode->size > start && inode->size - start < ext4_page_size(inode->fs))
-		memset(p->data + (inode->size - start), 0, ext4_page_size(inode->fs) - (inode->size - start));
+		memset(p->data + (inode->size - start), 0,
+		       ext4_page_size(inode->fs) - (inode->size - start));
 }
 
 /* A locked, dirty page whose blocks have their place: it is written in this round. Unlocks it. */
@@ -93,8 +95,8 @@ static bool extend(struct writer *w, ext4_lblk_t lblk, uint32_t flags)
 enum look { LOOK_ON, LOOK_ENDS };
 
 /*
- * A locked, dirty page. Either all its blocks have their place (then it is taken, if no stretch waits
- * before it), or they go on with the stretch.
+ * A locked, dirty page. Either all its blocks have their place (then it is taken, if no stretch
+ * waits before it), or they go on with the stretch.
  */
 static enum look look_at_page(struct writer *w, struct page *p)
 {
@@ -104,8 +106,9 @@ static enum look look_at_page(struct writer *w, struct page *p)
 
 	for (uint32_t i = 0; i < page_blocks(fs->pages); i++) {
 		struct page_block *pb = &p->blocks[i];
-		bool more = needs_mapping(pb) ? extend(w, lblk + i, pb->state & (PB_DELAYED | PB_UNWRITTEN))
-					      : !w->len;
+		bool more = needs_mapping(pb)
+				    ? extend(w, lblk + i, pb->state & (PB_DELAYED | PB_UNWRITTEN))
+				    : !w->len;
 
 		if (more)
 			continue;
@@ -155,15 +158,18 @@ static void put_rest(struct page **found, int from, int count)
 		page_put(found[i]);
 }
 
-/* mpage_prepare_extent_to_map: looks on until a stretch is complete, or nothing is left. True: nothing is left. */
+/*
+ * mpage_prepare_extent_to_map: looks on until a stretch is complete, or nothing is left. True:
+ * nothing is left.
+ */
 static bool look(struct writer *w)
 {
 	struct page *found[LOOK_AT_ONCE];
 	uint64_t index = w->first_page;
 	int n;
 
-	while ((n = page_find_tagged(&w->inode->mapping, &index, w->last_page, MAPPING_TAG_DIRTY, found,
-				     LOOK_AT_ONCE)) > 0)
+	while ((n = page_find_tagged(&w->inode->mapping, &index, w->last_page, MAPPING_TAG_DIRTY,
+				     found, LOOK_AT_ONCE)) > 0)
 		for (int i = 0; i < n; i++) {
 			bool enough = w->wb->sync_mode == WB_NONE &&
 				      w->wb->nr_to_write <= (int64_t)w->locked_count;
@@ -185,7 +191,9 @@ static bool look(struct writer *w)
 
 /* ---- mapping a stretch */
 
-/* The pages learn where [map->lblk, + map->len) lies. Those that have all their blocks are taken. */
+/*
+ * The pages learn where [map->lblk, + map->len) lies. Those that have all their blocks are taken.
+ */
 static void learn(struct writer *w, const struct ext4_map *map)
 {
 	struct ext4_fs *fs = w->inode->fs;
@@ -231,7 +239,9 @@ static int grow_to_mapped(struct handle *h, struct writer *w)
 {
 	uint64_t end = min(w->end_of_written, w->inode->size);
 
-	return ext4_grow_disk_size(w->inode, end) ? __ext4_mark_inode_dirty(h, w->inode, "ext4_writepages") : 0;
+	return ext4_grow_disk_size(w->inode, end)
+		       ? __ext4_mark_inode_dirty(h, w->inode, "ext4_writepages")
+		       : 0;
 }
 
 /* The stretch, in as many pieces as the allocator gives. */
@@ -315,14 +325,14 @@ static void add_page(struct ext4_fs *fs, struct run *r, struct page *p)
 	for (uint32_t i = 0; i < page_blocks(fs->pages); i++)
 		if (p->blocks[i].state & PB_DIRTY) {
 			p->blocks[i].state &= ~PB_DIRTY;
-			run_add(r, p->blocks[i].pblk << fs->geo.block_bits, ext4_page_block_data(fs, p, i),
-				fs->geo.block_size);
+			run_add(r, p->blocks[i].pblk << fs->geo.block_bits,
+				ext4_page_block_data(fs, p, i), fs->geo.block_size);
 		}
 }
 
 /*
- * A failed write is recorded in the mapping, for every open file's next fsync; the pages are not dirty again:
- * what the medium refuses would fill the memory.
+ * A failed write is recorded in the mapping, for every open file's next fsync; the pages are not
+ * dirty again: what the medium refuses would fill the memory.
  */
 static int write_taken(struct ext4_fs *fs, struct batch *b, bool sync)
 {
@@ -346,8 +356,9 @@ static int start_handle(struct writer *w, struct handle **out)
 	struct ext4_fs *fs = w->inode->fs;
 	uint32_t bpp = page_blocks(fs->pages);
 
-	return __ext4_journal_start_sb(fs, w->inode->ino, "ext4_writepages", __LINE__, HT_WRITE_PAGE,
-				       ext4_map_credits(w->inode, EXTENT_MAX + bpp - 1, bpp), 0, out);
+	return __ext4_journal_start_sb(
+		fs, w->inode->ino, "ext4_writepages", __LINE__, HT_WRITE_PAGE,
+		ext4_map_credits(w->inode, EXTENT_MAX + bpp - 1, bpp), 0, out);
 }
 
 /* *done: nothing is left. */
@@ -360,7 +371,9 @@ static int write_some(struct writer *w, bool *done)
 
 	if (err)
 		return err;
-	trace(fs, ext4_da_write_pages, w->inode->ino, w->first_page, w->wb->nr_to_write, (int)w->wb->sync_mode);
+	trace(fs, ext4_da_write_pages, w->inode->ino, w->first_page, w->wb->nr_to_write,
+	      (int)w->wb->sync_mode, (int64_t)(w->first_page * ext4_page_size(fs)),
+	      (int64_t)(w->first_page * ext4_page_size(fs)));
 	w->len = 0;
 	w->next_page = w->first_page;
 	nothing_left = look(w);
@@ -385,7 +398,10 @@ static int write_range(struct writer *w, uint64_t first, uint64_t last)
 	w->last_page = last;
 	while (!done && w->first_page <= w->last_page && !err) {
 		err = write_some(w, &done);
-		/* What a commit frees may be what is missing; the data is promised its space in any case. */
+		/*
+		 * What a commit frees may be what is missing; the data is promised its space in any
+		 * case.
+		 */
 		if (err == -ENOSPC && w->inode->fs->journal)
 			err = jbd2_journal_force_commit(w->inode->fs->journal);
 	}
@@ -400,7 +416,8 @@ static int write_journaled(struct writer *w, uint64_t first, uint64_t last)
 	struct page *found[LOOK_AT_ONCE];
 	int n, err = 0;
 
-	while (!err && (n = page_find_tagged(&w->inode->mapping, &first, last, MAPPING_TAG_DIRTY, found, LOOK_AT_ONCE)) > 0)
+	while (!err && (n = page_find_tagged(&w->inode->mapping, &first, last, MAPPING_TAG_DIRTY,
+					     found, LOOK_AT_ONCE)) > 0)
 		for (int i = 0; i < n; i++) {
 			if (!err && lock_dirty(w, found[i])) {
 				page_hold(found[i]);
@@ -445,11 +462,13 @@ int ext4_write_mapped_pages(struct inode *inode)
 	uint64_t index = 0;
 	int n, err = 0, last;
 
-	while ((n = page_find_tagged(&inode->mapping, &index, UINT64_MAX - 1, MAPPING_TAG_DIRTY, found, LOOK_AT_ONCE)) > 0)
+	while ((n = page_find_tagged(&inode->mapping, &index, UINT64_MAX - 1, MAPPING_TAG_DIRTY,
+				     found, LOOK_AT_ONCE)) > 0)
 		for (int i = 0; i < n; i++) {
 			page_lock(found[i]);
 			if (ext4_page_is(found[i], PAGE_REMOVED | PAGE_WRITEBACK) ||
-			    !ext4_page_is(found[i], PAGE_DIRTY) || !all_mapped(inode->fs, found[i])) {
+			    !ext4_page_is(found[i], PAGE_DIRTY) ||
+			    !all_mapped(inode->fs, found[i])) {
 				let_go(found[i]);
 				continue;
 			}
@@ -463,7 +482,8 @@ int ext4_write_mapped_pages(struct inode *inode)
 
 static bool nothing_dirty(struct inode *inode)
 {
-	return !atomic_load(&inode->mapping.page_count) || !atomic_load(&inode->mapping.dirty_count);
+	return !atomic_load(&inode->mapping.page_count) ||
+	       !atomic_load(&inode->mapping.dirty_count);
 }
 
 static struct writer *writer_create(struct inode *inode, struct writeback *wb)
@@ -511,7 +531,8 @@ static int write_pages(struct writer *w)
 {
 	struct ext4_fs *fs = w->inode->fs;
 	struct writeback *wb = w->wb;
-	uint64_t first = ext4_page_index(fs, wb->range_start), last = ext4_page_index(fs, wb->range_end);
+	uint64_t first = ext4_page_index(fs, wb->range_start),
+		 last = ext4_page_index(fs, wb->range_end);
 	bool whole = wb->range_start == 0 && wb->range_end == INT64_MAX;
 	int err;
 
@@ -534,9 +555,9 @@ int ext4_writepages(struct inode *inode, struct writeback *wb)
 
 	TRACE_SCOPE(fs, ext4_writepages);
 	guard(&inode->writeback_lock);
-	trace(fs, ext4_writepages, inode->ino, wb->nr_to_write, wb->pages_skipped, (int64_t)wb->range_start,
-	      (int64_t)wb->range_end, (int)wb->sync_mode, wb->for_kupdate, wb->range_cyclic,
-	      inode->mapping.writeback_index);
+	trace(fs, ext4_writepages, inode->ino, wb->nr_to_write, wb->pages_skipped,
+	      (int64_t)wb->range_start, (int64_t)wb->range_end, (int)wb->sync_mode, wb->for_kupdate,
+	      wb->range_cyclic, inode->mapping.writeback_index);
 	if (!nothing_dirty(inode)) {
 		w = writer_create(inode, wb);
 		if (w) {
@@ -546,7 +567,7 @@ int ext4_writepages(struct inode *inode, struct writeback *wb)
 			err = -ENOMEM;
 		}
 	}
-	trace(fs, ext4_writepages_result, inode->ino, err, (int)(wanted - wb->nr_to_write), wb->pages_skipped,
-	      (int)wb->sync_mode, inode->mapping.writeback_index);
+	trace(fs, ext4_writepages_result, inode->ino, err, (int)(wanted - wb->nr_to_write),
+	      wb->pages_skipped, (int)wb->sync_mode, inode->mapping.writeback_index);
 	return err;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The blocks that are the file system's own: superblock and descriptor copies, bitmaps, inode tables, the
- * journal. No file may map them, whatever an image says: each mapping is held against this table.
+ * The blocks that are the file system's own: superblock and descriptor copies, bitmaps, inode
+ * tables, the journal. No file may map them, whatever an image says: each mapping is held against
+ * this table.
  *
- * The table is built at the mount from the descriptors, sorted, neighbours merged: with flex groups it is a
- * few entries for each. It never changes afterwards, and is searched by halves.
+ * The table is built at the mount from the descriptors, sorted, neighbours merged: with flex groups
+ * it is a few entries for each. It never changes afterwards, and is searched by halves.
  */
 #include <stdlib.h>
 #include "base/assert.h"
@@ -62,7 +63,8 @@ static int sort_and_merge(struct ext4_fs *fs)
 		struct zone *last = n ? &z->zones[n - 1] : NULL, *at = &z->zones[i];
 
 		if (last && last->end > at->first)
-			return ext4_error(fs, at->ino, at->first, "two parts of the layout claim one block");
+			return ext4_error(fs, at->ino, at->first,
+					  "two parts of the layout claim one block");
 		if (last && last->end == at->first && last->ino == at->ino)
 			last->end = at->end;
 		else

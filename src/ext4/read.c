@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reading: from pages that are there, without a lock; else a window of pages is read with as few
+ * transfers as the file's layout allows.
+ *
+ * The window follows the reader. It begins small, doubles while the reader goes on where the last
+ * one ended, and carries a mark: reaching the marked page asks for the next window before it is
+ * needed. A read at another place is served alone.
+ *
+ *	          start            start + size - async_size          start + size
+ *	            |------------------------|#------------------------------|
+ *	                                      the marked page
+ */
+#include <string.h>
+#include "base/assert.h"
+#include "ext4/data_internal.h"
+
+/* 128 KiB is what Linux reads ahead by default; a call that asks for more gets more at once. */
+#define READAHEAD_BYTES	(128u << 10)
+#define REQUEST_BYTES	(2u << 20)
+#define WINDOW_PAGES	512
+
+/* ---- reading a window */
+
+struct window {
+	struct inode *inode;
+	uint32_t count;
+	struct page *pages[WINDOW_PAGES];	/* locked, referenced, ascending; not uptodate */
+	struct iovec iov[WINDOW_PAGES];
+	struct ext4_map map;			/* the stretch found last */
+	int mapped;				/* blocks of it; 0: a hole of map.len */
+	bool known;
+};
+
+/* Where a block lies: in the stretch at hand, else the map is asked, for all blocks up to `end`. */
+static int where(struct window *w, ext4_lblk_t lblk, ext4_lblk_t end, ext4_fsblk_t *pblk)
+{
+	int n;
+
+	if (!w->known || lblk < w->map.lblk || lblk >= w->map.lblk + w->map.len) {
+		w->map = (struct ext4_map){ .lblk = lblk, .len = end - lblk };
+		n = ext4_map_blocks(NULL, w->inode, &w->map, 0);
+		if (n < 0)
+			return n;
+		w->mapped = n;
+		if (n)
+			w->map.len = (uint32_t)n;
+		else if (!w->map.len)
+			w->map.len = 1;
+		w->known = true;
+	}
+	*pblk = w->mapped && !(w->map.flags & MAPPED_UNWRITTEN) ? w->map.pblk + (lblk - w->map.lblk)
+								: 0;
+	return 0;
+}
+
+/* A transfer being gathered: neighbours on disk. */
+struct transfer {
+	uint64_t offset, bytes;
+	int first, count;		/* in window.iov */
+};
+
+static int transfer_read(struct window *w, struct transfer *t)
+{
+	struct block_io io = { t->offset, &w->iov[t->first], t->count, 0 };
+	int err = t->count ? block_readv(w->inode->fs->device, &io) : 0;
+
+	*t = (struct transfer){ .first = t->first + t->count };
+	return err;
+}
+
+static int gather(struct window *w, struct transfer *t, ext4_fsblk_t pblk, uint8_t *data)
+{
+	uint32_t size = w->inode->fs->geo.block_size;
+	uint64_t offset = pblk << w->inode->fs->geo.block_bits;
+	struct iovec *last = t->count ? &w->iov[t->first + t->count - 1] : NULL;
+	int err = 0;
+
+	if (t->count && offset != t->offset + t->bytes) {
+		err = transfer_read(w, t);
+		last = NULL;
+	}
+	if (!t->count) {
+		t->offset = offset;
+		last = NULL;
+	}
+	if (last && (uint8_t *)last->iov_base + last->iov_len == data) {
+		last->iov_len += size;
+	} else if (t->first + t->count < WINDOW_PAGES) {
+		w->iov[t->first + t->count++] = (struct iovec){ data, size };
+	} else {
+		err = err ? err : transfer_read(w, t);
+		*t = (struct transfer){ .offset = offset, .count = 1 };
+		w->iov[0] = (struct iovec){ data, size };
+	}
+	t->bytes += size;
+	return err;
+}
+
+/* The blocks up to which reading makes sense: what lies behind the size reads as zeroes. */
+static ext4_lblk_t end_of_file(const struct inode *inode)
+{
+	return (ext4_lblk_t)((inode->size + inode->fs->geo.block_size - 1) >>
+			     inode->fs->geo.block_bits);
+}
+
+static int fill_page(struct window *w, struct transfer *t, struct page *p, ext4_lblk_t end)
+{
+	struct ext4_fs *fs = w->inode->fs;
+	ext4_lblk_t lblk = ext4_page_lblk(fs, p);
+	int err = 0;
+
+	for (uint32_t i = 0; i < page_blocks(fs->pages) && !err; i++) {
+		uint8_t *data = ext4_page_block_data(fs, p, i);
+		ext4_fsblk_t pblk = 0;
+
+		if (p->blocks[i].state & PB_UPTODATE)
+			continue;
+		if (lblk + i < end)
+			err = where(w, lblk + i, end, &pblk);
+		if (!err && pblk)
+			err = gather(w, t, pblk, data);
+		else
+			memset(data, 0, fs->geo.block_size);
+	}
+	return err;
+}
+
+/* Reads all pages of the window; unlocks them. Those that could not be read stay not uptodate. */
+static int window_read(struct window *w)
+{
+	struct ext4_fs *fs = w->inode->fs;
+	struct transfer t = { 0 };
+	ext4_lblk_t end = 0;
+	int err = 0, last;
+
+	if (w->count) {
+		end = min(end_of_file(w->inode),
+			  ext4_page_lblk(fs, w->pages[w->count - 1]) + page_blocks(fs->pages));
+	}
+	for (uint32_t i = 0; i < w->count && !err; i++)
+		err = fill_page(w, &t, w->pages[i], end);
+	last = transfer_read(w, &t);
+	err = err ? err : last;
+	for (uint32_t i = 0; i < w->count; i++) {
+		if (!err)
+			page_mark_uptodate(w->pages[i]);
+		page_unlock(w->pages[i]);
+		page_put(w->pages[i]);
+	}
+	w->count = 0;
+	return err;
+}
+
+/*
+ * Locks the pages of [index, index + count) that are not there; `mark`: the one that carries the
+ * mark.
+ */
+static int window_fill(struct window *w, uint64_t index, uint64_t count, uint64_t mark)
+{
+	struct inode *inode = w->inode;
+	uint64_t end = (inode->size + ext4_page_size(inode->fs) - 1) / ext4_page_size(inode->fs);
+	struct page *p;
+	int err;
+
+	for (uint64_t at = index; at < index + count && at < end && w->count < WINDOW_PAGES; at++) {
+		p = page_find(&inode->mapping, at);
+		if (p) {
+			page_put(p);
+			continue;
+		}
+		err = page_find_or_create(&inode->mapping, at, &p);
+		if (err)
+			return err;
+		if (ext4_page_is(p, PAGE_UPTODATE)) { /* made meanwhile */
+			page_unlock(p);
+			page_put(p);
+			continue;
+		}
+		if (at == mark)
+			atomic_fetch_or(&p->state, PAGE_READAHEAD);
+		w->pages[w->count++] = p;
+	}
+	return 0;
+}
+
+static int read_window(struct inode *inode, uint64_t index, uint64_t count, uint64_t mark)
+{
+	struct window *w = arena_alloc(inode->fs->arena, sizeof(*w));
+	int err, last;
+
+	if (!w)
+		return -ENOMEM;
+	w->inode = inode;
+	w->count = 0;
+	w->known = false;
+	rwlock_read(&inode->invalidate_lock);
+	err = window_fill(w, index, count, mark);
+	last = window_read(w);
+	rwlock_unread(&inode->invalidate_lock);
+	arena_free(inode->fs->arena, w);
+	return err ? err : last;
+}
+
+/* ---- how large a window */
+
+static uint64_t pages_of(const struct ext4_fs *fs, uint32_t bytes)
+{
+	return max(bytes / ext4_page_size(fs), 1u);
+}
+
+static uint64_t round_up_pow2(uint64_t n)
+{
+	uint64_t p = 1;
+
+	while (p < n)
+		p *= 2;
+	return p;
+}
+
+static uint64_t first_size(uint64_t wanted, uint64_t most)
+{
+	uint64_t n = round_up_pow2(wanted);
+
+	if (n <= most / 32)
+		return n * 4;
+	return n <= most / 4 ? n * 2 : most;
+}
+
+static uint64_t next_size(uint64_t size, uint64_t most)
+{
+	return min(size < most / 16 ? size * 4 : size * 2, most);
+}
+
+/* A new sequence begins at `index`. */
+static void begin_sequence(struct ext4_readahead *ra, uint64_t index, uint64_t wanted,
+			   uint64_t most)
+{
+	ra->start = index;
+	ra->size = first_size(wanted, most);
+	ra->async_size = ra->size > wanted ? ra->size - wanted : ra->size;
+}
+
+/* The next window of a sequence: behind the last one. */
+static void go_on(struct ext4_readahead *ra, uint64_t most)
+{
+	ra->start += ra->size;
+	ra->size = next_size(ra->size, most);
+	ra->async_size = ra->size;
+}
+
+/* True: a window of a sequence was chosen; false: a read at another place. */
+static bool choose_window(struct ext4_readahead *ra, uint64_t index, uint64_t wanted, uint64_t most)
+{
+	if (index &&
+	    (index == ra->start + ra->size - ra->async_size || index == ra->start + ra->size)) {
+		go_on(ra, most);
+	} else if (!index || wanted > most || index - ra->prev_index <= 1) {
+		begin_sequence(ra, index, wanted, most);
+	} else {
+		return false;
+	}
+	if (index == ra->start && ra->size == ra->async_size) {
+		/* The reader is here already: this window and the next in one. */
+		uint64_t more = next_size(ra->size, most);
+
+		if (ra->size + more <= most) {
+			ra->async_size = more;
+			ra->size += more;
+		} else {
+			ra->size = most;
+			ra->async_size = most / 2;
+		}
+	}
+	return true;
+}
+
+static int read_ahead(struct inode *inode, struct ext4_readahead *ra, uint64_t index,
+		      uint64_t wanted)
+{
+	struct ext4_fs *fs = inode->fs;
+	uint64_t most = pages_of(fs, READAHEAD_BYTES);
+
+	if (wanted > most)
+		most = min(wanted, pages_of(fs, REQUEST_BYTES));
+	if (ra->random || !choose_window(ra, index, wanted, most))
+		return read_window(inode, index, min(wanted, most), UINT64_MAX);
+	return read_window(inode, ra->start, ra->size, ra->start + ra->size - ra->async_size);
+}
+
+/* The marked page was reached: the next window, while this one is still being read. */
+static void read_next(struct inode *inode, struct ext4_readahead *ra, struct page *p)
+{
+	uint64_t most = pages_of(inode->fs, READAHEAD_BYTES);
+
+	if (!(atomic_fetch_and(&p->state, ~PAGE_READAHEAD) & PAGE_READAHEAD))
+		return;
+	if (p->index != ra->start + ra->size - ra->async_size && p->index != ra->start + ra->size)
+		begin_sequence(ra, p->index, 1, most);
+	else
+		go_on(ra, most);
+	/* A hint: what fails here is met again by who needs it. */
+	ignore_result(
+		read_window(inode, ra->start, ra->size, ra->start + ra->size - ra->async_size));
+}
+
+/* ---- one page */
+
+/*
+ * Alone, under its lock: it is there, but its content is not (a write that covered a part, or an
+ * error).
+ */
+static int read_alone(struct inode *inode, struct page *p)
+{
+	struct window w = { .inode = inode };
+	int err;
+
+	page_lock(p);
+	if (ext4_page_is(p, PAGE_UPTODATE | PAGE_REMOVED)) {
+		err = ext4_page_is(p, PAGE_REMOVED) ? -EAGAIN : 0;
+		page_unlock(p);
+		return err;
+	}
+	trace(inode->fs, ext4_readpage, inode->ino, p->index);
+	w.pages[0] = page_hold(p);
+	w.count = 1;
+	return window_read(&w);
+}
+
+int ext4_read_page(struct inode *inode, uint64_t index, struct ext4_readahead *ra, uint64_t wanted,
+		   struct page **out)
+{
+	struct page *p;
+	int err = 0;
+
+	for (;;) {
+		p = page_find(&inode->mapping, index);
+		if (!p) {
+			err = read_ahead(inode, ra, index, max(wanted, (uint64_t)1));
+			p = page_find(&inode->mapping, index);
+			if (!p && err)
+				return err;
+			if (!p)
+				continue; /* reclaimed at once: memory is short */
+		} else if (ext4_page_is(p, PAGE_READAHEAD)) {
+			read_next(inode, ra, p);
+		}
+		if (likely(ext4_page_is(p, PAGE_UPTODATE))) {
+			*out = p;
+			return 0;
+		}
+		err = read_alone(inode, p);
+		if (!err && ext4_page_is(p, PAGE_UPTODATE)) {
+			*out = p;
+			return 0;
+		}
+		page_put(p);
+		if (err != -EAGAIN)
+			return err ? err : -EIO;
+	}
+}
+
+/* ---- a call's worth */
+
+int64_t ext4_read(struct inode *inode, uint64_t pos, void *buf, size_t len,
+		  struct ext4_readahead *ra)
+{
+	struct ext4_fs *fs = inode->fs;
+	uint32_t psize = ext4_page_size(fs);
+	uint64_t size = *(volatile uint64_t *)&inode->size, done = 0;
+	struct page *p;
+
+	if (pos >= size)
+		return 0;
+	len = (size_t)min((uint64_t)len, size - pos);
+	while (done < len) {
+		uint64_t at = pos + done, index = at / psize;
+		uint32_t from = (uint32_t)(at % psize);
+		uint32_t n = (uint32_t)min((uint64_t)(psize - from), len - done);
+		int err = ext4_read_page(inode, index, ra, (pos + len - 1) / psize - index + 1, &p);
+
+		if (err)
+			return done ? (int64_t)done : err;
+		memcpy((uint8_t *)buf + done, p->data + from, n);
+		ra->prev_index = index;
+		page_put(p);
+		done += n;
+	}
+	return (int64_t)done;
+}
