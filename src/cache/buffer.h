@@ -57,19 +57,20 @@ enum buffer_state {
 	/* 1u << 31: BIT_WAITERS */
 };
 
+/* What a look-up touches comes first: one line of the processor's cache. */
 struct buffer {
 	uint64_t block;			/* constant */
 	uint8_t *data;			/* block_size bytes; constant while referenced */
 	_Atomic uint32_t state;
 	_Atomic int32_t refs;		/* the cache has one while it is in the hash */
 	const struct buffer_kind *_Atomic kind;		/* NULL: not verified yet */
+	struct page *page;		/* whose bytes these are; NULL: its own; constant */
+	struct buffer *_Atomic hash_next;	/* buffer_hash.c's; published: written under the shard's lock */
 	struct buffer_owner owner;	/* set with kind */
-	struct page *page;		/* whose bytes these are; NULL: its own */
-	struct buffer_cache *cache;
+	struct buffer_cache *cache;	/* constant */
 	struct journal_head *_Atomic journal_head;	/* jbd2/; set and cleared under its lock */
 	struct mutex state_lock;	/* RANK_BUFFER_STATE: this buffer's place in the journal */
 	/* the rest is buffer*.c's */
-	struct buffer *_Atomic hash_next;	/* published: written under the shard's lock */
 	struct list lru;		/* shard's lock */
 	struct rb_node dirty_node;	/* dirty_lock */
 	_Atomic int io_error;		/* of the last read, with BUFFER_ERROR */
