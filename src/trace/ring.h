@@ -73,6 +73,9 @@ struct trace {
 
 /* Writes one record into the ring of the current task. */
 void trace_record(struct trace *t, enum trace_event_id id, const uint64_t *values, unsigned count);
+/* The records of a scope's two ends. */
+void trace_scope_enter(struct trace *t, const char *names);
+void trace_scope_leave(struct trace *t, const char *names);
 void trace_rings_free(struct trace *t);
 
 /* How many values follow the head of a record. */

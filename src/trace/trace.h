@@ -119,18 +119,23 @@ static inline bool trace_scopes_on(const struct trace *t)
 /* Kernel-style record functions: trace_emit_NAME(t, fields...), made from events.def (trace/emit.h). */
 #include "trace/emit.h"
 
-/* `names`: of one box, or of several, each inside the one before: "do_last, lookup_open". Not copied. */
-void trace_scope_enter(struct trace *t, const char *names);
-void trace_scope_leave(struct trace *t, const char *names);
-
+/*
+ * A scope lies in memory, so that the way through a function with scopes off keeps nothing in
+ * registers for it and is not compiled twice.
+ */
 struct trace_scope {
 	struct trace *t;		/* NULL: scopes were off at the start */
 	const char *names;
 };
-static inline void trace_scope_end(struct trace_scope *s)
+
+/* `names`: of one box, or of several, each inside the one before: "do_last, lookup_open". Not copied. */
+void trace_scope_begin(struct trace_scope *s, struct trace *t, const char *names);
+void trace_scope_finish(const struct trace_scope *s);
+
+static inline void trace_scope_end(const struct trace_scope *s)
 {
 	if (unlikely(s->t != NULL))
-		trace_scope_leave(s->t, s->names);
+		trace_scope_finish(s);
 }
 
 #ifdef EXTANT_NO_TRACE
@@ -148,10 +153,9 @@ static inline void trace_scope_end(struct trace_scope *s)
 #define TRACE_SCOPE_VAR2(line) trace_scope_##line
 #define TRACE_SCOPE_VAR(line) TRACE_SCOPE_VAR2(line)
 #define TRACE_SCOPE(owner, ...) \
-	cleanup_with(trace_scope_end) struct trace_scope TRACE_SCOPE_VAR(__LINE__) = \
-		{ TRACE_COMPILED_IN && trace_scopes_on((owner)->trace) ? (owner)->trace : NULL, \
-		  #__VA_ARGS__ }; \
-	if (unlikely(TRACE_SCOPE_VAR(__LINE__).t != NULL)) \
-		trace_scope_enter(TRACE_SCOPE_VAR(__LINE__).t, TRACE_SCOPE_VAR(__LINE__).names)
+	cleanup_with(trace_scope_end) struct trace_scope TRACE_SCOPE_VAR(__LINE__); \
+	TRACE_SCOPE_VAR(__LINE__).t = NULL; \
+	if (TRACE_COMPILED_IN && trace_scopes_on((owner)->trace)) \
+		trace_scope_begin(&TRACE_SCOPE_VAR(__LINE__), (owner)->trace, #__VA_ARGS__)
 
 #endif
