@@ -88,7 +88,9 @@ static void lose(struct trace_ring *r, uint64_t count)
 	atomic_fetch_add_explicit(&r->lost, count, memory_order_relaxed);
 }
 
-/* Words that a record of `words` takes at `head`, with what is left unused before the ring's end. */
+/*
+ * Words that a record of `words` takes at `head`, with what is left unused before the ring's end.
+ */
 static uint64_t words_taken(const struct trace_ring *r, uint64_t head, uint64_t words)
 {
 	uint64_t to_end = r->size_words - (head & (r->size_words - 1));

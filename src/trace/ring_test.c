@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Records: none is lost unseen, their order is that of their making, full rings, several tasks at once,
- * and what is off leaves nothing behind.
+ * Records: none is lost unseen, their order is that of their making, full rings, several tasks at
+ * once, and what is off leaves nothing behind.
  */
 #include "trace/trace_test.h"
 

@@ -5,8 +5,8 @@
  *
  *	trace-cost FUNCTION HOW COUNT
  *
- * FUNCTION: plain, event, scope, chain (cost_step.c). HOW: out (compiled out), off, on, ftrace, tree,
- * jsonl (on, and formatted into nothing). Prints nanoseconds a call.
+ * FUNCTION: plain, event, scope, chain (cost_step.c). HOW: out (compiled out), off, on, ftrace,
+ * tree, jsonl (on, and formatted into nothing). Prints nanoseconds a call.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,7 +122,8 @@ int main(int argc, char **argv)
 	while (f < functions + array_size(functions) && (argc != 4 || strcmp(f->name, argv[1])))
 		f++;
 	if (f == functions + array_size(functions)) {
-		fprintf(stderr, "usage: trace-cost plain|event|scope|chain out|off|on|ftrace|tree|jsonl COUNT\n");
+		fprintf(stderr, "usage: trace-cost plain|event|scope|chain "
+				"out|off|on|ftrace|tree|jsonl COUNT\n");
 		return 2;
 	}
 	count = strtoull(argv[3], NULL, 10);
