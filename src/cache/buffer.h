@@ -96,7 +96,10 @@ must_check int buffer_cache_create(const struct buffer_cache_options *opt, struc
 /* Nothing is dirty any more and nobody holds a reference. NULL: nothing. */
 void buffer_cache_destroy(struct buffer_cache *c);
 uint32_t buffer_cache_block_size(const struct buffer_cache *c);
+uint64_t buffer_cache_block_count(const struct buffer_cache *c);
 struct block_device *buffer_cache_device(const struct buffer_cache *c);
+/* What it hands to verify and seal. */
+void *buffer_cache_user(const struct buffer_cache *c);
 /* A file system that shrinks or grows; a new block size only while nobody holds a buffer (what is clean goes). */
 void buffer_cache_set_geometry(struct buffer_cache *c, uint32_t block_size, uint64_t block_count);
 
