@@ -61,7 +61,7 @@ struct ext4_group {
 	uint32_t free_clusters, free_inodes, used_dirs, itable_unused;
 	uint16_t flags;				/* EXT4_BG_* */
 	bool block_bitmap_bad, inode_bitmap_bad;	/* damaged: nothing is taken from it */
-	struct mb_group *mb;			/* mballoc.c: buddy and free extents; NULL: not loaded */
+	struct mb_group *_Atomic mb;		/* mballoc.c: buddy and free extents; NULL: not loaded */
 };
 
 /*

@@ -67,8 +67,7 @@ struct inode {
 	uint32_t reserved_blocks;	/* delayed, not yet allocated; under reserve_lock */
 
 	/* allocation */
-	struct mutex pa_lock;		/* RANK_PREALLOC */
-	struct list preallocations;	/* mballoc.c */
+	struct list preallocations;	/* mb_prealloc.c */
 	ext4_group_t last_group;	/* directories: where the last child went; ~0: nowhere yet */
 
 	/* data */
