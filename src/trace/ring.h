@@ -68,7 +68,7 @@ struct trace {
 	_Atomic(struct trace_ring *) rings;	/* all that were ever made, the newest first */
 	struct trace_ring *outside;	/* for code that runs in no task; under outside_busy */
 	atomic_bool outside_busy;
-	_Atomic uint64_t lost;		/* records that found no ring: memory was out */
+	_Atomic uint64_t lost;		/* records that found no ring */
 	atomic_bool reading;		/* between trace_read_begin() and _end() */
 };
 

@@ -8,8 +8,8 @@
  *	TRACE_SCOPE(fs, ext4_da_write_begin);		to the end of the block
  *	TRACE_SCOPE(fs, do_last, lookup_open);		two boxes, one inside the other
  *
- * `fs` is anything with a member `struct trace *trace`. The arguments of an event are its fields, in
- * the order of events.def.
+ * `fs` is anything with a member `struct trace *trace`. The arguments of an event are its fields,
+ * in the order of events.def.
  *
  * The events of events.def carry the union of the fields of both dialects; for each dialect stands
  * the name and the text that kernel prints, or nothing where it has no such event.
