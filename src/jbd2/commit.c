@@ -158,7 +158,7 @@ static void flushed_in_place(struct commit *c, const struct log_position *in_pla
 	guard(&c->j->state_lock);
 	if (tid_after(in_place->tid, c->j->in_place.tid))
 		c->j->in_place = *in_place;
-	log_free_up_to(c->j, tail);
+	log_free_up_to(c->j, MUTANT(space_early) ? in_place : tail);
 }
 
 /* With an async commit, the record is written with no flush before it; the checksums vouch for the blocks. */

@@ -100,8 +100,6 @@ static void set_tail(struct journal *j, const struct log_position *p)
 	trace(j, jbd2_update_log_tail, j->tail.tid, p->tid, p->block, freed);
 	j->tail = *p;
 	j->counts.tail_updates++;
-	if (MUTANT(space_early))
-		log_free_up_to(j, p);
 }
 
 /* Writing it costs something: it must win a quarter of the log, or the log be short. */
@@ -149,7 +147,7 @@ static int move_tail_cheaply(struct journal *j)
 		to = j->in_place;
 		if (MUTANT(tail_early) || MUTANT(tail_unflushed))
 			log_oldest(j, &to);
-		if (!tail_is_worth_moving(j, &to))
+		if (!tail_is_worth_moving(j, &to) || MUTANT(space_early))
 			return 0;
 	}
 	err = journal_super_write_tail(j, &to, 0);

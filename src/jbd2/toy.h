@@ -130,4 +130,10 @@ const char *toy_verify(struct block_device *d, const struct toy_shape *shape, co
 const char *toy_recover_and_verify(struct fixture *f, struct block_device *d, const struct toy_shape *shape,
 				   const struct toy_model *model, uint32_t *op);
 
+/*
+ * What main() returns for a test program. Built with a deliberate fault (mutant.h), the program must
+ * fail: then this is 0 when it does, in a process of its own, and 1 when the fault goes unseen.
+ */
+int toy_main(int (*run)(void));
+
 #endif
