@@ -41,11 +41,15 @@ bool ext4_inode_bitmap_csum_ok(const struct ext4_geometry *geo, const struct ext
 			       const uint8_t *bitmap);
 
 /* `raw` has geo->inode_size bytes; the generation is taken from it. */
-bool ext4_inode_csum_ok(const struct ext4_geometry *geo, uint32_t ino, const struct ext4_inode *raw);
+bool ext4_inode_csum_ok(const struct ext4_geometry *geo, uint32_t ino,
+			const struct ext4_inode *raw);
 void ext4_inode_csum_set(const struct ext4_geometry *geo, uint32_t ino, struct ext4_inode *raw);
 
-/* A block of an extent tree; its header tells where the tail lies (false when outside the block). */
-bool ext4_extent_block_csum_ok(const struct ext4_geometry *geo, uint32_t seed, const uint8_t *block);
+/*
+ * A block of an extent tree; its header tells where the tail lies (false when outside the block).
+ */
+bool ext4_extent_block_csum_ok(const struct ext4_geometry *geo, uint32_t seed,
+			       const uint8_t *block);
 void ext4_extent_block_csum_set(const struct ext4_geometry *geo, uint32_t seed, uint8_t *block);
 
 /* A block of directory entries. False when it has no tail: one is due. */
@@ -54,8 +58,8 @@ bool ext4_dir_block_csum_ok(const struct ext4_geometry *geo, uint32_t seed, cons
 void ext4_dir_block_csum_set(const struct ext4_geometry *geo, uint32_t seed, uint8_t *block);
 
 /*
- * A node of a hash tree whose entries begin at `entries_offset` (32 in the root, 8 in others). False
- * when limit and count leave no room for the tail.
+ * A node of a hash tree whose entries begin at `entries_offset` (32 in the root, 8 in others).
+ * False when limit and count leave no room for the tail.
  */
 bool ext4_dx_csum_ok(const struct ext4_geometry *geo, uint32_t seed, const uint8_t *block,
 		     uint32_t entries_offset);
@@ -63,7 +67,8 @@ void ext4_dx_csum_set(const struct ext4_geometry *geo, uint32_t seed, uint8_t *b
 		      uint32_t entries_offset);
 
 /* An attribute block at `pblk`. */
-bool ext4_xattr_block_csum_ok(const struct ext4_geometry *geo, ext4_fsblk_t pblk, const uint8_t *block);
+bool ext4_xattr_block_csum_ok(const struct ext4_geometry *geo, ext4_fsblk_t pblk,
+			      const uint8_t *block);
 void ext4_xattr_block_csum_set(const struct ext4_geometry *geo, ext4_fsblk_t pblk, uint8_t *block);
 
 /* A block of the orphan file at `pblk`; `seed` is that inode's. */

@@ -152,14 +152,11 @@ uint8_t ext4_file_type_of_mode(uint16_t mode)
 /* Rotates by 5 a byte of the name, by 16 a word of the value. */
 static uint32_t hash_value(uint32_t hash, const struct ext4_xattr_entry *e, const uint8_t *value)
 {
-	uint32_t size = le32_get(e->e_value_size);
+	const le32 *words = (const le32 *)value;
+	uint32_t count = EXT4_XATTR_ROUND(le32_get(e->e_value_size)) / (uint32_t)sizeof(le32);
 
-	for (uint32_t i = 0; i < size; i += 4) {
-		le32 word = {0};
-
-		memcpy(word.b, value + i, size - i < 4 ? size - i : 4);
-		hash = (hash << 16 | hash >> 16) ^ le32_get(word);
-	}
+	for (uint32_t i = 0; i < count; i++)
+		hash = (hash << 16 | hash >> 16) ^ le32_get(words[i]);
 	return hash;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Values that lie on disk in pieces, put together and taken apart: halves of numbers, lengths with a
- * flag in them, record lengths of large blocks. Nothing is verified here.
+ * Values that lie on disk in pieces, put together and taken apart: halves of numbers, lengths with
+ * a flag in them, record lengths of large blocks. Nothing is verified here.
  */
 #ifndef EXTANT_EXT4_DISK_H
 #define EXTANT_EXT4_DISK_H
@@ -33,7 +33,7 @@ void ext4_super_set_free_blocks_count(struct ext4_super_block *sb, uint64_t bloc
 struct ext4_descriptor {
 	ext4_fsblk_t block_bitmap, inode_bitmap, inode_table;
 	uint32_t free_clusters, free_inodes, used_dirs, itable_unused;
-	uint16_t flags;			/* EXT4_BG_*; 0 on an image whose descriptors have no sums */
+	uint16_t flags;			/* EXT4_BG_*; 0 where descriptors have no sums */
 };
 
 void ext4_descriptor_read(const struct ext4_geometry *geo, const struct ext4_group_desc *d,
@@ -46,7 +46,9 @@ static inline bool ext4_raw_is(const struct ext4_inode *raw, uint16_t type)
 	return (le16_get(raw->i_mode) & EXT4_S_IFMT) == type;
 }
 
-/* In bytes; of what is neither a file nor, with large_dir, a directory the low half alone counts. */
+/*
+ * In bytes; of what is neither a file nor, with large_dir, a directory the low half alone counts.
+ */
 uint64_t ext4_raw_size(const struct ext4_geometry *geo, const struct ext4_inode *raw);
 /* In units of 512 bytes, whichever way the inode counts. */
 uint64_t ext4_raw_sectors(const struct ext4_geometry *geo, const struct ext4_inode *raw);
@@ -175,7 +177,7 @@ static inline uint32_t ext4_xattr_entry_size(const struct ext4_xattr_entry *e)
 	return EXT4_XATTR_ROUND((uint32_t)sizeof(*e) + e->e_name_len);
 }
 
-/* What e_hash must be. `value`: e_value_size bytes. */
+/* What e_hash must be. `value`: e_value_size bytes and the padding behind them. */
 uint32_t ext4_xattr_hash_entry(const struct ext4_xattr_entry *e, const uint8_t *value);
 /* As kernels made it that took the name's bytes as signed; equal for plain ASCII names. */
 uint32_t ext4_xattr_hash_entry_signed(const struct ext4_xattr_entry *e, const uint8_t *value);

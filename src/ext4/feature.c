@@ -10,11 +10,17 @@
 #include "base/compiler.h"
 
 #define C(bit, support, name) \
-	{ EXT4_COMPAT, EXT4_FEATURE_COMPAT_##bit, EXT4_FEATURE_##support, name }
+	{ \
+		EXT4_COMPAT, EXT4_FEATURE_COMPAT_##bit, EXT4_FEATURE_##support, name \
+	}
 #define I(bit, support, name) \
-	{ EXT4_INCOMPAT, EXT4_FEATURE_INCOMPAT_##bit, EXT4_FEATURE_##support, name }
+	{ \
+		EXT4_INCOMPAT, EXT4_FEATURE_INCOMPAT_##bit, EXT4_FEATURE_##support, name \
+	}
 #define R(bit, support, name) \
-	{ EXT4_RO_COMPAT, EXT4_FEATURE_RO_COMPAT_##bit, EXT4_FEATURE_##support, name }
+	{ \
+		EXT4_RO_COMPAT, EXT4_FEATURE_RO_COMPAT_##bit, EXT4_FEATURE_##support, name \
+	}
 
 static const struct ext4_feature features[] = {
 	C(DIR_PREALLOC, WRITE, "dir_prealloc"),
@@ -133,7 +139,7 @@ static void append_name(struct name_list *l, enum ext4_feature_set set, unsigned
 unsigned ext4_feature_names(const struct ext4_super_block *sb, enum ext4_feature_support least,
 			    char *buf, size_t size)
 {
-	struct name_list l = {.buf = buf, .size = size};
+	struct name_list l = { .buf = buf, .size = size };
 	unsigned count = 0;
 
 	if (size)

@@ -10,7 +10,7 @@
 
 static struct ext4_super_block super_with(uint32_t compat, uint32_t incompat, uint32_t ro_compat)
 {
-	struct ext4_super_block sb = {0};
+	struct ext4_super_block sb = { 0 };
 
 	sb.s_rev_level = le32_of(EXT4_DYNAMIC_REV);
 	sb.s_feature_compat = le32_of(compat);
@@ -48,12 +48,12 @@ static void support_follows_the_set(void **state)
 		enum ext4_feature_support support;
 		const char *blocking;
 	} cases[] = {
-		{0x3c, 0x2c2, 0x46b, EXT4_FEATURE_WRITE, ""},
-		{0x80000000, 0x42, 0, EXT4_FEATURE_WRITE, ""},
-		{0, 0x42, 0x200, EXT4_FEATURE_READ, "bigalloc"},
-		{0, 0x42, 0x20100, EXT4_FEATURE_READ, "quota FEATURE_R17"},
-		{0, 0x8042, 0, EXT4_FEATURE_REFUSE, "inline_data"},
-		{0, 0x40108, 0x200, EXT4_FEATURE_REFUSE, "journal_dev mmp FEATURE_I18"},
+		{ 0x3c, 0x2c2, 0x46b, EXT4_FEATURE_WRITE, "" },
+		{ 0x80000000, 0x42, 0, EXT4_FEATURE_WRITE, "" },
+		{ 0, 0x42, 0x200, EXT4_FEATURE_READ, "bigalloc" },
+		{ 0, 0x42, 0x20100, EXT4_FEATURE_READ, "quota FEATURE_R17" },
+		{ 0, 0x8042, 0, EXT4_FEATURE_REFUSE, "inline_data" },
+		{ 0, 0x40108, 0x200, EXT4_FEATURE_REFUSE, "journal_dev mmp FEATURE_I18" },
 	};
 	char names[128];
 

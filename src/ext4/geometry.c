@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a group begins with: copies of the superblock and of descriptors, and room for descriptors to
- * come. Where the copies lie is a matter of features; docs/on-disk.md, "Layout", draws it.
+ * What a group begins with: copies of the superblock and of descriptors, and room for descriptors
+ * to come. Where the copies lie is a matter of features; docs/on-disk.md, "Layout", draws it.
  */
 #include "ext4/geometry.h"
 #include "base/compiler.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Directory hashes. Half MD4 and TEA mix a state of four words with the name, eight or four words at
- * a time; the legacy hash goes byte by byte. A name byte counts as signed or as unsigned char, as the
- * machine that made the image took it.
+ * Directory hashes. Half MD4 and TEA mix a state of four words with the name, eight or four words
+ * at a time; the legacy hash goes byte by byte. A name byte counts as signed or as unsigned char,
+ * as the machine that made the image took it.
  */
 #include "ext4/hash.h"
 #include <errno.h>
@@ -77,15 +77,15 @@ struct md4_round {
 };
 
 static const struct md4_round md4_rounds[3] = {
-	{choose, 0, {3, 7, 11, 19}, {0, 1, 2, 3, 4, 5, 6, 7}},
-	{majority, 0x5a827999, {3, 5, 9, 13}, {1, 3, 5, 7, 0, 2, 4, 6}},
-	{parity, 0x6ed9eba1, {3, 9, 11, 15}, {3, 7, 2, 6, 1, 5, 0, 4}},
+	{ choose, 0, { 3, 7, 11, 19 }, { 0, 1, 2, 3, 4, 5, 6, 7 } },
+	{ majority, 0x5a827999, { 3, 5, 9, 13 }, { 1, 3, 5, 7, 0, 2, 4, 6 } },
+	{ parity, 0x6ed9eba1, { 3, 9, 11, 15 }, { 3, 7, 2, 6, 1, 5, 0, 4 } },
 };
 
 /* MD4 with half its input and half its steps. */
 static void half_md4_mix(uint32_t state[4], const uint32_t words[8])
 {
-	uint32_t s[4] = {state[0], state[1], state[2], state[3]};
+	uint32_t s[4] = { state[0], state[1], state[2], state[3] };
 
 	for (size_t r = 0; r < array_size(md4_rounds); r++) {
 		const struct md4_round *round = &md4_rounds[r];
@@ -133,7 +133,7 @@ static void mix_name(const char *name, size_t len, bool is_unsigned, size_t word
 
 static void initial_state(const uint32_t seed[4], uint32_t state[4])
 {
-	static const uint32_t own[4] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
+	static const uint32_t own[4] = { 0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476 };
 	bool seeded = seed[0] || seed[1] || seed[2] || seed[3];
 
 	memcpy(state, seeded ? seed : own, sizeof(own));

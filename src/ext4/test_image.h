@@ -57,8 +57,8 @@ static inline void test_image_unmap(struct test_image *img)
 
 /*
  * Makes an image of `size` ("64M") with these options of mke2fs. It holds: /plain, /sparse (many
- * extents or indirect blocks), /attr (attributes in the inode and in a block), /link and /long (symbolic
- * links), /d with `names` entries, sorted into a hash tree where the image has those.
+ * extents or indirect blocks), /attr (attributes in the inode and in a block), /link and /long
+ * (symbolic links), /d with `names` entries, sorted into a hash tree where the image has those.
  */
 static inline void test_image_make(struct test_image *img, const char *options, const char *size,
 				   unsigned names)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Verifiers: what stands between the bytes of an image and everything that trusts them. One for each
- * kind of block, pure functions over bytes and the geometry, no state, nothing reported: who calls
- * them knows the image, the inode and the block, and puts the reason behind those.
+ * Verifiers: what stands between the bytes of an image and everything that trusts them. One for
+ * each kind of block, pure functions over bytes and the geometry, no state, nothing reported: who
+ * calls them knows the image, the inode and the block, and puts the reason behind those.
  *
- * Each yields 0, -EFSCORRUPTED (the structure is not what it must be) or -EFSBADCRC (the checksum is
- * wrong; looked at after the magic number and whatever tells where it lies). With an error `v`, which
- * may be NULL, holds the reason: one line, with numbers, no full stop.
+ * Each yields 0, -EFSCORRUPTED (the structure is not what it must be) or -EFSBADCRC (the checksum
+ * is wrong; looked at after the magic number and whatever tells where it lies). With an error `v`,
+ * which may be NULL, holds the reason: one line, with numbers, no full stop.
  *
  * A verifier looks at one block. What needs two (parent and child, a map and the bitmap, names and
  * link counts) belongs to whoever walks, or to src/check.
@@ -41,7 +41,10 @@ must_check int ext4_geometry_from_super(const struct ext4_super_block *sb, uint6
  * the group, apart from each other and from superblocks and descriptors), counts. */
 must_check int ext4_verify_descriptor(const struct ext4_geometry *geo, ext4_group_t group,
 				      const struct ext4_group_desc *desc, struct ext4_verdict *v);
-/* Bitmaps that were read from the image; not of uninitialised groups, whose bitmaps are not written. */
+/*
+ * Bitmaps that were read from the image; not of uninitialised groups, whose bitmaps are not
+ * written.
+ */
 must_check int ext4_verify_block_bitmap(const struct ext4_geometry *geo, ext4_group_t group,
 					const struct ext4_group_desc *desc, const uint8_t *bitmap,
 					struct ext4_verdict *v);
@@ -54,7 +57,10 @@ bool ext4_blocks_inside(const struct ext4_geometry *geo, ext4_fsblk_t block, uin
 
 /* ---- inodes and extents (verify_inode.c) */
 
-/* An inode in use: checksum, extra size, type, flags against features, size, map root, attributes in it. */
+/*
+ * An inode in use: checksum, extra size, type, flags against features, size, map root, attributes
+ * in it.
+ */
 must_check int ext4_verify_inode(const struct ext4_geometry *geo, uint32_t ino,
 				 const struct ext4_inode *raw, struct ext4_verdict *v);
 /* The tree's root in i_block. */
@@ -64,8 +70,8 @@ must_check int ext4_verify_extent_root(const struct ext4_geometry *geo, const le
 must_check int ext4_verify_extent_block(const struct ext4_geometry *geo, uint32_t seed,
 					const uint8_t *block, struct ext4_verdict *v);
 /*
- * A verified node against the entry that led to it: it lies one level lower, at `depth`, begins with
- * block `first` exactly and does not reach over `last`.
+ * A verified node against the entry that led to it: it lies one level lower, at `depth`, begins
+ * with block `first` exactly and does not reach over `last`.
  */
 must_check int ext4_verify_extent_place(const uint8_t *node, uint16_t depth, ext4_lblk_t first,
 					ext4_lblk_t last, struct ext4_verdict *v);
@@ -78,7 +84,9 @@ must_check int ext4_verify_indirect_block(const struct ext4_geometry *geo, const
 /* A block of entries: the chain of records, names, inode numbers, the tail. */
 must_check int ext4_verify_dir_block(const struct ext4_geometry *geo, uint32_t seed,
 				     const uint8_t *block, struct ext4_verdict *v);
-/* The first block of a directory, verified as one of entries or as a root: it begins with . and .. */
+/*
+ * The first block of a directory, verified as one of entries or as a root: it begins with . and ..
+ */
 must_check int ext4_verify_dir_dots(const struct ext4_geometry *geo, uint32_t ino,
 				    const uint8_t *block, struct ext4_verdict *v);
 /* Nodes of a hash tree: limits, counts, order of hashes. */
@@ -86,7 +94,10 @@ must_check int ext4_verify_dx_root(const struct ext4_geometry *geo, uint32_t see
 				   const uint8_t *block, struct ext4_verdict *v);
 must_check int ext4_verify_dx_node(const struct ext4_geometry *geo, uint32_t seed,
 				   const uint8_t *block, struct ext4_verdict *v);
-/* An inner node looks like one unused record that fills the block; no block of entries with a tail does. */
+/*
+ * An inner node looks like one unused record that fills the block; no block of entries with a tail
+ * does.
+ */
 bool ext4_looks_like_dx_node(const struct ext4_geometry *geo, const uint8_t *block);
 
 /* ---- attributes and orphans (verify_xattr.c) */
@@ -94,8 +105,8 @@ bool ext4_looks_like_dx_node(const struct ext4_geometry *geo, const uint8_t *blo
 must_check int ext4_verify_xattr_block(const struct ext4_geometry *geo, ext4_fsblk_t pblk,
 				       const uint8_t *block, struct ext4_verdict *v);
 /* The attributes behind the extra bytes of an inode, if there are any. */
-must_check int ext4_verify_xattr_inode(const struct ext4_geometry *geo, const struct ext4_inode *raw,
-				       struct ext4_verdict *v);
+must_check int ext4_verify_xattr_inode(const struct ext4_geometry *geo,
+				       const struct ext4_inode *raw, struct ext4_verdict *v);
 /* A block of the orphan file; `seed` of that inode. */
 must_check int ext4_verify_orphan_block(const struct ext4_geometry *geo, uint32_t seed,
 					ext4_fsblk_t pblk, const uint8_t *block,

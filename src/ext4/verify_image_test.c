@@ -179,7 +179,7 @@ static void check_map(struct file *f)
 
 static void check_inode(struct walk *w, uint32_t ino, const struct ext4_inode *raw)
 {
-	struct file f = {.w = w, .ino = ino, .raw = raw};
+	struct file f = { .w = w, .ino = ino, .raw = raw };
 	ext4_fsblk_t acl = ext4_raw_file_acl(&w->geo, raw);
 
 	if (ino < w->geo.first_ino && ino != EXT4_ROOT_INO && ino != EXT4_JOURNAL_INO)
@@ -230,7 +230,7 @@ static void walk_image(struct walk *w, const char *options, const char *size, un
 	const struct ext4_super_block *sb;
 	struct ext4_super_block copy;
 
-	*w = (struct walk){0};
+	*w = (struct walk){ 0 };
 	test_image_make(&w->img, options, size, names);
 	sb = (const void *)(w->img.bytes + EXT4_SUPER_OFFSET);
 	expect_ok(w, ext4_geometry_from_super(sb, w->img.size, &w->geo, &w->v));

@@ -17,7 +17,7 @@ static int check_header(const struct ext4_extent_header *eh, uint32_t room, stru
 	if (le16_get(eh->eh_magic) != EXT4_EXT_MAGIC)
 		return ext4_corrupted(v, "extent node: magic number 0x%04x",
 				      le16_get(eh->eh_magic));
-	if (limit == 0 || limit > room)
+	if (limit == 0 || limit > room || limit + 2 < room) /* a tool may have left out a few */
 		return ext4_corrupted(v, "extent node: %u entries at most, with room for %u", limit,
 				      room);
 	if (entries > limit)
@@ -184,11 +184,11 @@ static int check_flags(const struct ext4_geometry *geo, const struct ext4_inode 
 		uint32_t flag, incompat;
 		const char *name;
 	} needs[] = {
-		{EXT4_EXTENTS_FL, EXT4_FEATURE_INCOMPAT_EXTENTS, "extent"},
-		{EXT4_EA_INODE_FL, EXT4_FEATURE_INCOMPAT_EA_INODE, "ea_inode"},
-		{EXT4_INLINE_DATA_FL, EXT4_FEATURE_INCOMPAT_INLINE_DATA, "inline_data"},
-		{EXT4_ENCRYPT_FL, EXT4_FEATURE_INCOMPAT_ENCRYPT, "encrypt"},
-		{EXT4_CASEFOLD_FL, EXT4_FEATURE_INCOMPAT_CASEFOLD, "casefold"},
+		{ EXT4_EXTENTS_FL, EXT4_FEATURE_INCOMPAT_EXTENTS, "extent" },
+		{ EXT4_EA_INODE_FL, EXT4_FEATURE_INCOMPAT_EA_INODE, "ea_inode" },
+		{ EXT4_INLINE_DATA_FL, EXT4_FEATURE_INCOMPAT_INLINE_DATA, "inline_data" },
+		{ EXT4_ENCRYPT_FL, EXT4_FEATURE_INCOMPAT_ENCRYPT, "encrypt" },
+		{ EXT4_CASEFOLD_FL, EXT4_FEATURE_INCOMPAT_CASEFOLD, "casefold" },
 	};
 
 	for (size_t i = 0; i < array_size(needs); i++)
@@ -216,15 +216,13 @@ static int check_size(const struct ext4_geometry *geo, const struct ext4_inode *
 	return 0;
 }
 
-static int check_map(const struct ext4_geometry *geo, uint32_t ino, const struct ext4_inode *raw,
+static int check_map(const struct ext4_geometry *geo, const struct ext4_inode *raw,
 		     struct ext4_verdict *v)
 {
 	if (!ext4_raw_has_map(geo, raw))
 		return 0;
 	if (le32_get(raw->i_flags) & EXT4_EXTENTS_FL)
 		return ext4_verify_extent_root(geo, raw->i_block, v);
-	if (ino == EXT4_BAD_INO) /* its blocks may be any */
-		return 0;
 	return check_pointers(geo, raw->i_block, EXT4_N_BLOCKS, v);
 }
 
@@ -254,6 +252,6 @@ int ext4_verify_inode(const struct ext4_geometry *geo, uint32_t ino, const struc
 	if (!err)
 		err = check_size(geo, raw, v);
 	if (!err)
-		err = check_map(geo, ino, raw, v);
+		err = check_map(geo, raw, v);
 	return err ? err : check_attributes(geo, raw, v);
 }

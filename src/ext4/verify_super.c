@@ -15,9 +15,9 @@
 #include "ext4/disk.h"
 #include "ext4/feature.h"
 
-#define BLOCK_BITS_MIN 10
-#define BLOCK_BITS_MAX 16
-#define BLOCKS_MAX (1ULL << 48) /* what an extent can point at */
+#define BLOCK_BITS_MIN   10
+#define BLOCK_BITS_MAX   16
+#define BLOCKS_MAX       (1ULL << 48) /* what an extent can point at */
 #define GROUP_BLOCKS_MIN 256u /* mke2fs makes none smaller; bounds the number of groups */
 
 /* ---- reasons */
@@ -355,8 +355,10 @@ int ext4_geometry_from_super(const struct ext4_super_block *sb, uint64_t device_
 		read_layout,     read_flex,     read_special_inodes,
 		read_hash,       read_rest,
 	};
-	struct ext4_geometry geo = {0};
-	const struct super_parse p = {.sb = sb, .device_bytes = device_bytes, .geo = &geo, .v = v};
+	struct ext4_geometry geo = { 0 };
+	const struct super_parse p = {
+		.sb = sb, .device_bytes = device_bytes, .geo = &geo, .v = v
+	};
 
 	for (size_t i = 0; i < array_size(steps); i++) {
 		int err = steps[i](&p);
@@ -387,7 +389,10 @@ static bool spans_meet(const struct span *a, const struct span *b)
 	return a->len && b->len && a->block < b->block + b->len && b->block < a->block + a->len;
 }
 
-/* Of the group, without flex_bg; inside the file system anyway. Apart from what a group begins with. */
+/*
+ * Of the group, without flex_bg; inside the file system anyway. Apart from what a group begins
+ * with.
+ */
 static int check_place(const struct ext4_geometry *geo, ext4_group_t group, const struct span *s,
 		       struct ext4_verdict *v)
 {
@@ -403,8 +408,8 @@ static int check_place(const struct ext4_geometry *geo, ext4_group_t group, cons
 				      (unsigned long long)s->block);
 	in = ext4_group_of_block(geo, s->block);
 	for (; in <= ext4_group_of_block(geo, s->block + s->len - 1); in++) {
-		struct span base = {"", ext4_group_first_block(geo, in),
-				    ext4_group_base_meta_blocks(geo, in)};
+		struct span base = { "", ext4_group_first_block(geo, in),
+				     ext4_group_base_meta_blocks(geo, in) };
 
 		if (spans_meet(&base, s))
 			return ext4_corrupted(
@@ -418,9 +423,9 @@ static int check_places(const struct ext4_geometry *geo, ext4_group_t group,
 			const struct ext4_descriptor *d, struct ext4_verdict *v)
 {
 	const struct span spans[3] = {
-		{"block bitmap", d->block_bitmap, 1},
-		{"inode bitmap", d->inode_bitmap, 1},
-		{"inode table", d->inode_table, geo->itable_blocks},
+		{ "block bitmap", d->block_bitmap, 1 },
+		{ "inode bitmap", d->inode_bitmap, 1 },
+		{ "inode table", d->inode_table, geo->itable_blocks },
 	};
 
 	for (unsigned i = 0; i < 3; i++) {
@@ -506,11 +511,11 @@ int ext4_verify_block_bitmap(const struct ext4_geometry *geo, ext4_group_t group
 				     le16_get(desc->bg_block_bitmap_csum_lo));
 	ext4_descriptor_read(geo, desc, &d);
 	const struct span own[] = {
-		{"descriptors", ext4_group_first_block(geo, group),
-		 ext4_group_base_meta_blocks(geo, group)},
-		{"block bitmap", d.block_bitmap, 1},
-		{"inode bitmap", d.inode_bitmap, 1},
-		{"inode table", d.inode_table, geo->itable_blocks},
+		{ "descriptors", ext4_group_first_block(geo, group),
+		  ext4_group_base_meta_blocks(geo, group) },
+		{ "block bitmap", d.block_bitmap, 1 },
+		{ "inode bitmap", d.inode_bitmap, 1 },
+		{ "inode table", d.inode_table, geo->itable_blocks },
 	};
 	for (size_t i = 0; !err && i < array_size(own); i++)
 		err = check_own(geo, group, bitmap, &own[i], v);

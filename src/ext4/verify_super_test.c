@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Shows that each field of the superblock and of a group descriptor that must not be what it is gets
- * refused, with right checksums, and that a wrong checksum is found. Each case changes one field
- * of a valid structure made by hand.
+ * Shows that each field of the superblock and of a group descriptor that must not be what it is
+ * gets refused, with right checksums, and that a wrong checksum is found. Each case changes one
+ * field of a valid structure made by hand.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,13 +17,13 @@
 #include "ext4/feature.h"
 #include "ext4/verify.h"
 
-#define BLOCKS 20000u
+#define BLOCKS       20000u
 #define DEVICE_BYTES (BLOCKS * 1024ULL)
 
 /* 3 groups of 8192 blocks of 1 KiB, all the usual features. */
 static struct ext4_super_block valid_super(void)
 {
-	struct ext4_super_block sb = {0};
+	struct ext4_super_block sb = { 0 };
 
 	sb.s_magic = le16_of(EXT4_SUPER_MAGIC);
 	sb.s_rev_level = le32_of(EXT4_DYNAMIC_REV);
@@ -87,57 +87,57 @@ static void each_field_of_the_superblock(void **state)
 		int err;
 		const char *reason;
 	} cases[] = {
-		{FIELD(s_mtime), 1, 0, ""},
-		{FIELD(s_magic), 0x1234, -EINVAL, "0x1234"},
-		{FIELD(s_rev_level), 2, -EOPNOTSUPP, "revision 2"},
-		{FIELD(s_feature_incompat), 0x82c2, -EOPNOTSUPP, "inline_data"},
-		{FIELD(s_feature_incompat), 0x400002c2, -EOPNOTSUPP, "FEATURE_I30"},
-		{FIELD(s_feature_ro_compat), 0x100046b, 0, ""},
-		{FIELD(s_feature_ro_compat), 0x1046b, -EFSCORRUPTED, "orphan_present"},
-		{FIELD(s_feature_ro_compat), 0x66b, 0, ""},
-		{FIELD(s_feature_compat), 0x38, 0, ""},
-		{FIELD(s_checksum_type), 2, -EFSCORRUPTED, "checksum type 2"},
-		{FIELD(s_log_block_size), 7, -EFSCORRUPTED, "2^17"},
-		{FIELD(s_log_block_size), 0xfffffff6, -EFSCORRUPTED, "block size"},
-		{FIELD(s_log_block_size), 1, -EFSCORRUPTED, "cluster size"},
-		{FIELD(s_log_cluster_size), 1, -EFSCORRUPTED, "cluster size 2^11"},
-		{FIELD(s_first_data_block), 0, -EFSCORRUPTED, "first data block is 0"},
-		{FIELD(s_first_data_block), BLOCKS, -EFSCORRUPTED, "first data block"},
-		{FIELD(s_blocks_count_lo), 0, -EFSCORRUPTED, "0 blocks"},
-		{FIELD(s_blocks_count_lo), BLOCKS + 1, -EFSCORRUPTED, "20001 blocks"},
-		{FIELD(s_blocks_count_hi), 1, -EFSCORRUPTED, "do not fit"},
-		{FIELD(s_blocks_count_hi), 0xffffffff, -EFSCORRUPTED, "blocks"},
-		{FIELD(s_r_blocks_count_hi), 1, -EFSCORRUPTED, "reserved"},
-		{FIELD(s_blocks_per_group), 0, -EFSCORRUPTED, "0 blocks per group"},
-		{FIELD(s_blocks_per_group), 8, -EFSCORRUPTED, "8 blocks per group"},
-		{FIELD(s_blocks_per_group), 8191, -EFSCORRUPTED, "8191 blocks per group"},
-		{FIELD(s_blocks_per_group), 8200, -EFSCORRUPTED, "8200 blocks per group"},
-		{FIELD(s_blocks_per_group), 0xfffffff8, -EFSCORRUPTED, "blocks per group"},
-		{FIELD(s_clusters_per_group), 4096, -EFSCORRUPTED, "4096 clusters"},
-		{FIELD(s_inodes_per_group), 0, -EFSCORRUPTED, "0 inodes per group"},
-		{FIELD(s_inodes_per_group), 0xfffffff8, -EFSCORRUPTED, "inodes per group"},
-		{FIELD(s_inodes_per_group), 504, -EFSCORRUPTED, "3 groups of 504"},
-		{FIELD(s_inodes_count), 1535, -EFSCORRUPTED, "1535 inodes"},
-		{FIELD(s_first_ino), 10, -EFSCORRUPTED, "first inode is 10"},
-		{FIELD(s_first_ino), 1537, -EFSCORRUPTED, "first inode is 1537"},
-		{FIELD(s_inode_size), 64, -EFSCORRUPTED, "inode size 64"},
-		{FIELD(s_inode_size), 192, -EFSCORRUPTED, "inode size 192"},
-		{FIELD(s_inode_size), 2048, -EFSCORRUPTED, "inode size 2048"},
-		{FIELD(s_desc_size), 32, -EFSCORRUPTED, "32 bytes"},
-		{FIELD(s_desc_size), 96, -EFSCORRUPTED, "96 bytes"},
-		{FIELD(s_desc_size), 2048, -EFSCORRUPTED, "2048 bytes"},
-		{FIELD(s_reserved_gdt_blocks), 257, -EFSCORRUPTED, "257 blocks"},
-		{FIELD(s_log_groups_per_flex), 32, -EFSCORRUPTED, "2^32"},
-		{FIELD(s_journal_inum), 1537, -EFSCORRUPTED, "journal inode is 1537"},
-		{FIELD(s_feature_compat), 0x103c, -EFSCORRUPTED, "orphan file is inode 0"},
-		{FIELD(s_feature_compat), 0x23c, 0, ""},
-		{FIELD(s_def_hash_version), 7, -EFSCORRUPTED, "hash 7"},
+		{ FIELD(s_mtime), 1, 0, "" },
+		{ FIELD(s_magic), 0x1234, -EINVAL, "0x1234" },
+		{ FIELD(s_rev_level), 2, -EOPNOTSUPP, "revision 2" },
+		{ FIELD(s_feature_incompat), 0x82c2, -EOPNOTSUPP, "inline_data" },
+		{ FIELD(s_feature_incompat), 0x400002c2, -EOPNOTSUPP, "FEATURE_I30" },
+		{ FIELD(s_feature_ro_compat), 0x100046b, 0, "" },
+		{ FIELD(s_feature_ro_compat), 0x1046b, -EFSCORRUPTED, "orphan_present" },
+		{ FIELD(s_feature_ro_compat), 0x66b, 0, "" },
+		{ FIELD(s_feature_compat), 0x38, 0, "" },
+		{ FIELD(s_checksum_type), 2, -EFSCORRUPTED, "checksum type 2" },
+		{ FIELD(s_log_block_size), 7, -EFSCORRUPTED, "2^17" },
+		{ FIELD(s_log_block_size), 0xfffffff6, -EFSCORRUPTED, "block size" },
+		{ FIELD(s_log_block_size), 1, -EFSCORRUPTED, "cluster size" },
+		{ FIELD(s_log_cluster_size), 1, -EFSCORRUPTED, "cluster size 2^11" },
+		{ FIELD(s_first_data_block), 0, -EFSCORRUPTED, "first data block is 0" },
+		{ FIELD(s_first_data_block), BLOCKS, -EFSCORRUPTED, "first data block" },
+		{ FIELD(s_blocks_count_lo), 0, -EFSCORRUPTED, "0 blocks" },
+		{ FIELD(s_blocks_count_lo), BLOCKS + 1, -EFSCORRUPTED, "20001 blocks" },
+		{ FIELD(s_blocks_count_hi), 1, -EFSCORRUPTED, "do not fit" },
+		{ FIELD(s_blocks_count_hi), 0xffffffff, -EFSCORRUPTED, "blocks" },
+		{ FIELD(s_r_blocks_count_hi), 1, -EFSCORRUPTED, "reserved" },
+		{ FIELD(s_blocks_per_group), 0, -EFSCORRUPTED, "0 blocks per group" },
+		{ FIELD(s_blocks_per_group), 8, -EFSCORRUPTED, "8 blocks per group" },
+		{ FIELD(s_blocks_per_group), 8191, -EFSCORRUPTED, "8191 blocks per group" },
+		{ FIELD(s_blocks_per_group), 8200, -EFSCORRUPTED, "8200 blocks per group" },
+		{ FIELD(s_blocks_per_group), 0xfffffff8, -EFSCORRUPTED, "blocks per group" },
+		{ FIELD(s_clusters_per_group), 4096, -EFSCORRUPTED, "4096 clusters" },
+		{ FIELD(s_inodes_per_group), 0, -EFSCORRUPTED, "0 inodes per group" },
+		{ FIELD(s_inodes_per_group), 0xfffffff8, -EFSCORRUPTED, "inodes per group" },
+		{ FIELD(s_inodes_per_group), 504, -EFSCORRUPTED, "3 groups of 504" },
+		{ FIELD(s_inodes_count), 1535, -EFSCORRUPTED, "1535 inodes" },
+		{ FIELD(s_first_ino), 10, -EFSCORRUPTED, "first inode is 10" },
+		{ FIELD(s_first_ino), 1537, -EFSCORRUPTED, "first inode is 1537" },
+		{ FIELD(s_inode_size), 64, -EFSCORRUPTED, "inode size 64" },
+		{ FIELD(s_inode_size), 192, -EFSCORRUPTED, "inode size 192" },
+		{ FIELD(s_inode_size), 2048, -EFSCORRUPTED, "inode size 2048" },
+		{ FIELD(s_desc_size), 32, -EFSCORRUPTED, "32 bytes" },
+		{ FIELD(s_desc_size), 96, -EFSCORRUPTED, "96 bytes" },
+		{ FIELD(s_desc_size), 2048, -EFSCORRUPTED, "2048 bytes" },
+		{ FIELD(s_reserved_gdt_blocks), 257, -EFSCORRUPTED, "257 blocks" },
+		{ FIELD(s_log_groups_per_flex), 32, -EFSCORRUPTED, "2^32" },
+		{ FIELD(s_journal_inum), 1537, -EFSCORRUPTED, "journal inode is 1537" },
+		{ FIELD(s_feature_compat), 0x103c, -EFSCORRUPTED, "orphan file is inode 0" },
+		{ FIELD(s_feature_compat), 0x23c, 0, "" },
+		{ FIELD(s_def_hash_version), 7, -EFSCORRUPTED, "hash 7" },
 	};
 
 	for (size_t i = 0; i < array_size(cases); i++) {
 		struct ext4_super_block sb = valid_super();
-		struct ext4_geometry geo = {.block_size = 7};
-		struct ext4_verdict v = {{0}};
+		struct ext4_geometry geo = { .block_size = 7 };
+		struct ext4_verdict v = { { 0 } };
 		int err;
 
 		put(&sb, cases[i].offset, cases[i].size, cases[i].value);
@@ -210,7 +210,7 @@ static void the_geometry_in_numbers(void **state)
 
 static struct ext4_group_desc valid_descriptor(void)
 {
-	struct ext4_group_desc d = {0};
+	struct ext4_group_desc d = { 0 };
 
 	d.bg_block_bitmap_lo = le32_of(8300);
 	d.bg_inode_bitmap_lo = le32_of(8301);
@@ -232,36 +232,37 @@ static void each_field_of_a_descriptor(void **state)
 		uint64_t value;
 		const char *reason, *flex_reason; /* NULL: fine */
 	} cases[] = {
-		{DFIELD(bg_reserved), 0, NULL, NULL},
-		{DFIELD(bg_block_bitmap_lo), 8192, "outside its group", NULL},
-		{DFIELD(bg_block_bitmap_lo), 1, "outside the file system",
-		 "outside the file system"},
-		{DFIELD(bg_block_bitmap_lo), 10, "outside its group",
-		 "superblock or descriptors of group 0"},
-		{DFIELD(bg_block_bitmap_lo), 8193, "descriptors of group 1",
-		 "descriptors of group 1"},
-		{DFIELD(bg_block_bitmap_lo), 8214, "descriptors of group 1",
-		 "descriptors of group 1"},
-		{DFIELD(bg_block_bitmap_lo), 8215, NULL, NULL},
-		{DFIELD(bg_block_bitmap_lo), 8301, "block bitmap and inode bitmap meet",
-		 "block bitmap and inode bitmap meet"},
-		{DFIELD(bg_block_bitmap_lo), 8429, "block bitmap and inode table meet",
-		 "block bitmap and inode table meet"},
-		{DFIELD(bg_block_bitmap_hi), 1, "outside the file system",
-		 "outside the file system"},
-		{DFIELD(bg_inode_bitmap_lo), BLOCKS, "inode bitmap at block 20000", "inode bitmap"},
-		{DFIELD(bg_inode_bitmap_hi), 1, "inode bitmap at", "inode bitmap at"},
-		{DFIELD(bg_inode_table_lo), 16384, "outside its group", NULL},
-		{DFIELD(bg_inode_table_lo), 8190, "outside its group", "descriptors of group 1"},
-		{DFIELD(bg_inode_table_lo), BLOCKS - 127, "outside the file system",
-		 "outside the file system"},
-		{DFIELD(bg_inode_table_hi), 0xffff, "inode table at", "inode table at"},
-		{DFIELD(bg_free_blocks_count_lo), 8193, "8193 of 8192 clusters",
-		 "8193 of 8192 clusters"},
-		{DFIELD(bg_free_blocks_count_hi), 1, "clusters are free", "clusters are free"},
-		{DFIELD(bg_free_inodes_count_lo), 513, "513 of 512 inodes", "513 of 512 inodes"},
-		{DFIELD(bg_itable_unused_lo), 501, "never used", "never used"},
-		{DFIELD(bg_used_dirs_count_lo), 13, "13 directories", "13 directories"},
+		{ DFIELD(bg_reserved), 0, NULL, NULL },
+		{ DFIELD(bg_block_bitmap_lo), 8192, "outside its group", NULL },
+		{ DFIELD(bg_block_bitmap_lo), 1, "outside the file system",
+		  "outside the file system" },
+		{ DFIELD(bg_block_bitmap_lo), 10, "outside its group",
+		  "superblock or descriptors of group 0" },
+		{ DFIELD(bg_block_bitmap_lo), 8193, "descriptors of group 1",
+		  "descriptors of group 1" },
+		{ DFIELD(bg_block_bitmap_lo), 8214, "descriptors of group 1",
+		  "descriptors of group 1" },
+		{ DFIELD(bg_block_bitmap_lo), 8215, NULL, NULL },
+		{ DFIELD(bg_block_bitmap_lo), 8301, "block bitmap and inode bitmap meet",
+		  "block bitmap and inode bitmap meet" },
+		{ DFIELD(bg_block_bitmap_lo), 8429, "block bitmap and inode table meet",
+		  "block bitmap and inode table meet" },
+		{ DFIELD(bg_block_bitmap_hi), 1, "outside the file system",
+		  "outside the file system" },
+		{ DFIELD(bg_inode_bitmap_lo), BLOCKS, "inode bitmap at block 20000",
+		  "inode bitmap" },
+		{ DFIELD(bg_inode_bitmap_hi), 1, "inode bitmap at", "inode bitmap at" },
+		{ DFIELD(bg_inode_table_lo), 16384, "outside its group", NULL },
+		{ DFIELD(bg_inode_table_lo), 8190, "outside its group", "descriptors of group 1" },
+		{ DFIELD(bg_inode_table_lo), BLOCKS - 127, "outside the file system",
+		  "outside the file system" },
+		{ DFIELD(bg_inode_table_hi), 0xffff, "inode table at", "inode table at" },
+		{ DFIELD(bg_free_blocks_count_lo), 8193, "8193 of 8192 clusters",
+		  "8193 of 8192 clusters" },
+		{ DFIELD(bg_free_blocks_count_hi), 1, "clusters are free", "clusters are free" },
+		{ DFIELD(bg_free_inodes_count_lo), 513, "513 of 512 inodes", "513 of 512 inodes" },
+		{ DFIELD(bg_itable_unused_lo), 501, "never used", "never used" },
+		{ DFIELD(bg_used_dirs_count_lo), 13, "13 directories", "13 directories" },
 	};
 
 	for (size_t i = 0; i < 2 * array_size(cases); i++) {
@@ -269,7 +270,7 @@ static void each_field_of_a_descriptor(void **state)
 		struct ext4_geometry geo = valid_geometry(flex ? 0 : EXT4_FEATURE_INCOMPAT_FLEX_BG);
 		struct ext4_group_desc d = valid_descriptor();
 		const char *reason = flex ? cases[i / 2].flex_reason : cases[i / 2].reason;
-		struct ext4_verdict v = {{0}};
+		struct ext4_verdict v = { { 0 } };
 
 		put(&d, cases[i / 2].offset, cases[i / 2].size, cases[i / 2].value);
 		ext4_descriptor_csum_set(&geo, 1, &d);
@@ -314,9 +315,12 @@ static void a_block_bitmap(void **state)
 		uint32_t block;
 		const char *reason;
 	} cases[] = {
-		{8193, "block 8193 of the descriptors"}, {8214, "block 8214 of the descriptors"},
-		{8300, "block bitmap is marked free"},   {8301, "inode bitmap is marked free"},
-		{8302, "block 8302 of the inode table"}, {8429, "block 8429 of the inode table"},
+		{ 8193, "block 8193 of the descriptors" },
+		{ 8214, "block 8214 of the descriptors" },
+		{ 8300, "block bitmap is marked free" },
+		{ 8301, "inode bitmap is marked free" },
+		{ 8302, "block 8302 of the inode table" },
+		{ 8429, "block 8429 of the inode table" },
 	};
 	struct ext4_geometry geo = valid_geometry(0);
 	struct ext4_group_desc d = valid_descriptor();
@@ -339,7 +343,7 @@ static void an_inode_bitmap(void **state)
 {
 	struct ext4_geometry geo = valid_geometry(0);
 	struct ext4_group_desc d = valid_descriptor();
-	uint8_t bits[1024] = {0xff, 0x03};
+	uint8_t bits[1024] = { 0xff, 0x03 };
 	struct ext4_verdict v;
 
 	expect(ext4_verify_inode_bitmap(&geo, 0, &d, bits, &v), -EFSBADCRC, &v, "checksum");

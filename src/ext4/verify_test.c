@@ -2,8 +2,8 @@
 /*
  * Shows that each field of an inode, an extent node, a block of pointers, a directory block, a hash
  * tree node, an attribute list and an orphan block that must not be what it is gets refused, with
- * right checksums, and that a wrong checksum is found. Blocks are made by hand; a case changes bytes
- * of a valid one.
+ * right checksums, and that a wrong checksum is found. Blocks are made by hand; a case changes
+ * bytes of a valid one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@
 #include "ext4/verify.h"
 
 #define SEED 0x12345678u
-#define INO 40u
+#define INO  40u
 
 static const struct ext4_geometry geo = {
 	.block_size = 1024,
@@ -72,7 +72,7 @@ struct kind {
 
 static void run_cases(const struct kind *k, const struct change *cases, size_t count)
 {
-	struct ext4_verdict v = {{0}};
+	struct ext4_verdict v = { { 0 } };
 	uint8_t block[1024];
 
 	for (size_t i = 0; i < count; i++) {
@@ -142,28 +142,28 @@ static int verify_extent(const uint8_t *node, struct ext4_verdict *v)
 
 static void each_field_of_an_extent_leaf(void **state)
 {
-	static const struct kind leaf = {make_leaf, seal_extent, verify_extent, 1024, true};
+	static const struct kind leaf = { make_leaf, seal_extent, verify_extent, 1024, true };
 	static const struct change cases[] = {
-		{0, 2, 0xf30b, "magic number 0xf30b"},
-		{2, 2, 85, "85 of 84"},
-		{2, 2, 0, NULL},
-		{4, 2, 0, "0 entries at most"},
-		{4, 2, 85, "85 entries at most"},
-		{4, 2, 83, NULL},
-		{6, 2, 6, "depth 6"},
-		{6, 2, 5, "depth 5 below the root"},
-		{12, 4, 1, "comes after 10"},
-		{16, 2, 0, "extent 0: no blocks"},
-		{16, 2, 11, "extent 1: logical block 10 comes after 10"},
-		{16, 2, 9, NULL},
-		{18, 2, 1, "outside the file system"},
-		{20, 4, 1, "outside the file system"},
-		{20, 4, 19990, NULL},
-		{20, 4, 19991, "blocks 19991 to 20000 lie outside"},
-		{24, 4, 0xfffffff5, NULL},
-		{24, 4, 0xfffffff6, "ends with logical block 4294967295"},
-		{28, 2, 32768, "outside the file system"},
-		{28, 2, 32769, NULL},
+		{ 0, 2, 0xf30b, "magic number 0xf30b" },
+		{ 2, 2, 85, "85 of 84" },
+		{ 2, 2, 0, NULL },
+		{ 4, 2, 0, "0 entries at most" },
+		{ 4, 2, 85, "85 entries at most" },
+		{ 4, 2, 83, NULL },
+		{ 6, 2, 6, "depth 6" },
+		{ 6, 2, 5, "depth 5 below the root" },
+		{ 12, 4, 1, "comes after 10" },
+		{ 16, 2, 0, "extent 0: no blocks" },
+		{ 16, 2, 11, "extent 1: logical block 10 comes after 10" },
+		{ 16, 2, 9, NULL },
+		{ 18, 2, 1, "outside the file system" },
+		{ 20, 4, 1, "outside the file system" },
+		{ 20, 4, 19990, NULL },
+		{ 20, 4, 19991, "blocks 19991 to 20000 lie outside" },
+		{ 24, 4, 0xfffffff5, NULL },
+		{ 24, 4, 0xfffffff6, "ends with logical block 4294967295" },
+		{ 28, 2, 32768, "outside the file system" },
+		{ 28, 2, 32769, NULL },
 	};
 
 	run_cases(&leaf, cases, array_size(cases));
@@ -171,14 +171,14 @@ static void each_field_of_an_extent_leaf(void **state)
 
 static void each_field_of_an_extent_index(void **state)
 {
-	static const struct kind index = {make_index, seal_extent, verify_extent, 1024, true};
+	static const struct kind index = { make_index, seal_extent, verify_extent, 1024, true };
 	static const struct change cases[] = {
-		{2, 2, 0, "no entry at depth 1"},
-		{16, 4, 0, "index 0: block 0"},
-		{16, 4, 20000, "index 0: block 20000"},
-		{20, 2, 1, "outside the file system"},
-		{24, 4, 0, "index 1: logical block 0 comes after 0"},
-		{24, 4, 0xfffffffe, NULL},
+		{ 2, 2, 0, "no entry at depth 1" },
+		{ 16, 4, 0, "index 0: block 0" },
+		{ 16, 4, 20000, "index 0: block 20000" },
+		{ 20, 2, 1, "outside the file system" },
+		{ 24, 4, 0, "index 1: logical block 0 comes after 0" },
+		{ 24, 4, 0xfffffffe, NULL },
 	};
 
 	run_cases(&index, cases, array_size(cases));
@@ -186,7 +186,7 @@ static void each_field_of_an_extent_index(void **state)
 
 static void a_node_and_its_place(void **state)
 {
-	uint8_t leaf[1024] = {0}, index[1024] = {0};
+	uint8_t leaf[1024] = { 0 }, index[1024] = { 0 };
 	struct ext4_verdict v;
 
 	make_leaf(leaf);
@@ -201,8 +201,8 @@ static void a_node_and_its_place(void **state)
 
 static void a_block_of_pointers(void **state)
 {
-	uint8_t block[1024] = {0};
-	struct change c = {1020, 4, 19999, NULL};
+	uint8_t block[1024] = { 0 };
+	struct change c = { 1020, 4, 19999, NULL };
 	struct ext4_verdict v;
 
 	put(block, &c);
@@ -251,28 +251,28 @@ static int verify_inode(const uint8_t *bytes, struct ext4_verdict *v)
 
 static void each_field_of_an_inode(void **state)
 {
-	static const struct kind file = {make_file, seal_inode, verify_inode, 256, true};
+	static const struct kind file = { make_file, seal_inode, verify_inode, 256, true };
 	static const struct change cases[] = {
-		{0x00, 2, 0644, "mode 0000644"},
-		{0x00, 2, 0xb000, "mode 0130000"},
-		{0x00, 2, 0x4000, "directory of 20000 bytes"},
-		{0x00, 2, 0xa000, "symbolic link of 20000 bytes"},
-		{0x00, 2, 0x1000, NULL},
-		{0x6c, 4, 0x80000000, "size 9223372036854795808"},
-		{0x20, 4, 0x280000, "ea_inode"},
-		{0x20, 4, 0x10080000, "inline_data"},
-		{0x20, 4, 0x80800, "encrypt"},
-		{0x20, 4, 0x40080000, "casefold"},
-		{0x20, 4, 0, "pointer 0: block 193290"},
-		{0x28, 2, 0, "magic number 0x0000"},
-		{0x2c, 2, 5, "5 entries at most"},
-		{0x68, 4, 20000, "attribute block 20000"},
-		{0x68, 4, 19999, NULL},
-		{0x76, 2, 1, "attribute block 4294967296"},
-		{0x80, 2, 132, "extra size 132"},
-		{0x80, 2, 128, NULL},
-		{0x80, 2, 30, "extra size 30"},
-		{0xa0, 4, EXT4_XATTR_MAGIC, NULL},
+		{ 0x00, 2, 0644, "mode 0000644" },
+		{ 0x00, 2, 0xb000, "mode 0130000" },
+		{ 0x00, 2, 0x4000, "directory of 20000 bytes" },
+		{ 0x00, 2, 0xa000, "symbolic link of 20000 bytes" },
+		{ 0x00, 2, 0x1000, NULL },
+		{ 0x6c, 4, 0x80000000, "size 9223372036854795808" },
+		{ 0x20, 4, 0x280000, "ea_inode" },
+		{ 0x20, 4, 0x10080000, "inline_data" },
+		{ 0x20, 4, 0x80800, "encrypt" },
+		{ 0x20, 4, 0x40080000, "casefold" },
+		{ 0x20, 4, 0, "pointer 0: block 193290" },
+		{ 0x28, 2, 0, "magic number 0x0000" },
+		{ 0x2c, 2, 5, "5 entries at most" },
+		{ 0x68, 4, 20000, "attribute block 20000" },
+		{ 0x68, 4, 19999, NULL },
+		{ 0x76, 2, 1, "attribute block 4294967296" },
+		{ 0x80, 2, 132, "extra size 132" },
+		{ 0x80, 2, 128, NULL },
+		{ 0x80, 2, 30, "extra size 30" },
+		{ 0xa0, 4, EXT4_XATTR_MAGIC, NULL },
 	};
 
 	run_cases(&file, cases, array_size(cases));
@@ -280,12 +280,12 @@ static void each_field_of_an_inode(void **state)
 
 static void each_field_of_a_mapped_directory(void **state)
 {
-	static const struct kind dir = {make_mapped_dir, seal_inode, verify_inode, 256, true};
+	static const struct kind dir = { make_mapped_dir, seal_inode, verify_inode, 256, true };
 	static const struct change cases[] = {
-		{0x04, 4, 2049, "2049 bytes"},
-		{0x04, 4, 0, "directory of 0 bytes"},
-		{0x60, 4, 20000, "pointer 14: block 20000"},
-		{0x20, 4, EXT4_EXTENTS_FL, "magic number"},
+		{ 0x04, 4, 2049, "2049 bytes" },
+		{ 0x04, 4, 0, "directory of 0 bytes" },
+		{ 0x60, 4, 20000, "pointer 14: block 20000" },
+		{ 0x20, 4, EXT4_EXTENTS_FL, "magic number" },
 	};
 
 	run_cases(&dir, cases, array_size(cases));
@@ -293,12 +293,12 @@ static void each_field_of_a_mapped_directory(void **state)
 
 static void a_removed_directory(void **state)
 {
-	uint8_t bytes[256] = {0};
+	uint8_t bytes[256] = { 0 };
 	struct ext4_verdict v;
 
 	make_mapped_dir(bytes);
-	put(bytes, &(struct change){0x04, 4, 0, NULL});
-	put(bytes, &(struct change){0x1a, 2, 0, NULL});
+	put(bytes, &(struct change){ 0x04, 4, 0, NULL });
+	put(bytes, &(struct change){ 0x1a, 2, 0, NULL });
 	seal_inode(bytes);
 	expect(verify_inode(bytes, &v), NULL, &v);
 }
@@ -342,28 +342,28 @@ static int verify_dir(const uint8_t *block, struct ext4_verdict *v)
 
 static void each_field_of_a_directory_block(void **state)
 {
-	static const struct kind dir = {make_dir, seal_dir, verify_dir, 1024, true};
+	static const struct kind dir = { make_dir, seal_dir, verify_dir, 1024, true };
 	static const struct change cases[] = {
-		{0, 4, 41, ". is inode 41"},
-		{4, 2, 8, "record of 8 bytes"},
-		{6, 1, 2, "zero byte"},
-		{8, 1, 'x', "first entry"},
-		{12, 4, 0, ".. is inode 0"},
-		{12, 4, 1537, "inode 1537"},
-		{20, 2, 0x2f2f, "slash"},
-		{20, 1, 'x', "second entry"},
-		{18, 1, 3, "zero byte"},
-		{24, 4, 1537, "entry at 24: inode 1537"},
-		{28, 2, 18, "record of 18 bytes"},
-		{28, 2, 0, "record of 0 bytes"},
-		{28, 2, 988, NULL},
-		{28, 2, 992, "reaches over 1012"},
-		{28, 2, 980, "leaves 8"},
-		{30, 1, 0, "without a name"},
-		{30, 1, 9, "name of 9 bytes in a record of 16"},
-		{33, 1, '/', "slash"},
-		{34, 1, 0, "zero byte"},
-		{4, 2, 1012, "nothing follows"},
+		{ 0, 4, 41, ". is inode 41" },
+		{ 4, 2, 8, "record of 8 bytes" },
+		{ 6, 1, 2, "zero byte" },
+		{ 8, 1, 'x', "first entry" },
+		{ 12, 4, 0, ".. is inode 0" },
+		{ 12, 4, 1537, "inode 1537" },
+		{ 20, 2, 0x2f2f, "slash" },
+		{ 20, 1, 'x', "second entry" },
+		{ 18, 1, 3, "zero byte" },
+		{ 24, 4, 1537, "entry at 24: inode 1537" },
+		{ 28, 2, 18, "record of 18 bytes" },
+		{ 28, 2, 0, "record of 0 bytes" },
+		{ 28, 2, 988, NULL },
+		{ 28, 2, 992, "reaches over 1012" },
+		{ 28, 2, 980, "leaves 8" },
+		{ 30, 1, 0, "without a name" },
+		{ 30, 1, 9, "name of 9 bytes in a record of 16" },
+		{ 33, 1, '/', "slash" },
+		{ 34, 1, 0, "zero byte" },
+		{ 4, 2, 1012, "nothing follows" },
 	};
 
 	run_cases(&dir, cases, array_size(cases));
@@ -371,7 +371,7 @@ static void each_field_of_a_directory_block(void **state)
 
 static void a_directory_block_without_tail(void **state)
 {
-	uint8_t block[1024] = {0};
+	uint8_t block[1024] = { 0 };
 	struct ext4_verdict v;
 
 	make_dir(block);
@@ -383,7 +383,7 @@ static void a_directory_block_without_tail(void **state)
 static void record_lengths_of_large_blocks(void **state)
 {
 	struct ext4_geometry large = geo;
-	static const uint32_t lens[] = {12, 4096, 65532, 65536};
+	static const uint32_t lens[] = { 12, 4096, 65532, 65536 };
 
 	large.block_size = 65536;
 	for (size_t i = 0; i < array_size(lens); i++)
@@ -398,12 +398,12 @@ static void record_lengths_of_large_blocks(void **state)
 static void put_dx(uint8_t *block, uint32_t offset, uint16_t limit)
 {
 	struct dx_entry *e = (struct dx_entry *)(block + offset);
-	struct dx_countlimit c = {.limit = le16_of(limit), .count = le16_of(3)};
+	struct dx_countlimit c = { .limit = le16_of(limit), .count = le16_of(3) };
 
 	memcpy(e, &c, sizeof(c));
 	e[0].block = le32_of(1);
-	e[1] = (struct dx_entry){.hash = le32_of(0x40000000), .block = le32_of(2)};
-	e[2] = (struct dx_entry){.hash = le32_of(0x40000001), .block = le32_of(3)};
+	e[1] = (struct dx_entry){ .hash = le32_of(0x40000000), .block = le32_of(2) };
+	e[2] = (struct dx_entry){ .hash = le32_of(0x40000001), .block = le32_of(3) };
 }
 
 static void make_root(uint8_t *block)
@@ -429,24 +429,24 @@ static int verify_root(const uint8_t *block, struct ext4_verdict *v)
 
 static void each_field_of_a_hash_tree_root(void **state)
 {
-	static const struct kind root = {make_root, seal_root, verify_root, 1024, true};
+	static const struct kind root = { make_root, seal_root, verify_root, 1024, true };
 	static const struct change cases[] = {
-		{4, 2, 16, "records of 16 and 1012"},
-		{16, 2, 1000, "records of 12 and 1000"},
-		{24, 4, 1, "zero 1"},
-		{28, 1, 6, "hash 6"},
-		{28, 1, 5, NULL},
-		{29, 1, 12, "length 12"},
-		{30, 1, 2, "2 levels"},
-		{30, 1, 1, NULL},
-		{31, 1, 1, "flags 1"},
-		{32, 2, 124, "limit 124, with room for 123"},
-		{32, 2, 0, "limit 0"},
-		{34, 2, 0, "0 of 123"},
-		{34, 2, 124, "124 of 123"},
-		{36, 4, 0, "entry 0 points at the root"},
-		{40, 4, 0x40000002, "0x40000001 comes after 0x40000002"},
-		{44, 4, 0x10000000, "entry 1 points at the root"},
+		{ 4, 2, 16, "records of 16 and 1012" },
+		{ 16, 2, 1000, "records of 12 and 1000" },
+		{ 24, 4, 1, "zero 1" },
+		{ 28, 1, 6, "hash 6" },
+		{ 28, 1, 5, NULL },
+		{ 29, 1, 12, "length 12" },
+		{ 30, 1, 2, "2 levels" },
+		{ 30, 1, 1, NULL },
+		{ 31, 1, 1, "flags 1" },
+		{ 32, 2, 124, "limit 124, with room for 123" },
+		{ 32, 2, 0, "limit 0" },
+		{ 34, 2, 0, "0 of 123" },
+		{ 34, 2, 124, "124 of 123" },
+		{ 36, 4, 0, "entry 0 points at the root" },
+		{ 40, 4, 0x40000002, "0x40000001 comes after 0x40000002" },
+		{ 44, 4, 0x10000000, "entry 1 points at the root" },
 	};
 
 	run_cases(&root, cases, array_size(cases));
@@ -470,11 +470,11 @@ static int verify_node(const uint8_t *block, struct ext4_verdict *v)
 
 static void each_field_of_a_hash_tree_node(void **state)
 {
-	static const struct kind node = {make_node, seal_node, verify_node, 1024, true};
+	static const struct kind node = { make_node, seal_node, verify_node, 1024, true };
 	static const struct change cases[] = {
-		{0, 4, 5, "inode 5"},       {4, 2, 1020, "record of 1020"},
-		{6, 1, 1, "name of 1"},     {8, 2, 127, "limit 127, with room for 126"},
-		{10, 2, 127, "127 of 126"}, {16, 4, 0xffffffff, "comes after 0xffffffff"},
+		{ 0, 4, 5, "inode 5" },       { 4, 2, 1020, "record of 1020" },
+		{ 6, 1, 1, "name of 1" },     { 8, 2, 127, "limit 127, with room for 126" },
+		{ 10, 2, 127, "127 of 126" }, { 16, 4, 0xffffffff, "comes after 0xffffffff" },
 	};
 
 	run_cases(&node, cases, array_size(cases));
@@ -482,7 +482,9 @@ static void each_field_of_a_hash_tree_node(void **state)
 
 /* ---- attributes */
 
-/* One attribute "ab" with a value of 5 bytes at the end, from `first` on in a room of `size` bytes. */
+/*
+ * One attribute "ab" with a value of 5 bytes at the end, from `first` on in a room of `size` bytes.
+ */
 static void put_attribute(uint8_t *base, uint32_t first, uint32_t size)
 {
 	struct ext4_xattr_entry *e = (struct ext4_xattr_entry *)(base + first);
@@ -516,21 +518,21 @@ static int verify_xattr(const uint8_t *block, struct ext4_verdict *v)
 
 static void each_field_of_an_attribute_block(void **state)
 {
-	static const struct kind xattr = {make_xattr, seal_xattr, verify_xattr, 1024, true};
+	static const struct kind xattr = { make_xattr, seal_xattr, verify_xattr, 1024, true };
 	static const struct change cases[] = {
-		{0, 4, 1, "magic number 0x00000001"},
-		{4, 4, 0, "no references"},
-		{8, 4, 2, "2 blocks"},
-		{32, 1, 3, "zero byte"},
-		{34, 2, 48, "value of 5 bytes at 48"},
-		{34, 2, 56, NULL},
-		{34, 2, 1020, "at 1020"},
-		{34, 2, 2000, "at 2000"},
-		{36, 4, 7, "value in inode 7"},
-		{40, 4, 9, "value of 9 bytes"},
-		{40, 4, 0xfffffffd, "value of 4294967293 bytes"},
-		{40, 4, 0, NULL},
-		{48, 1, 0, "zero byte"},
+		{ 0, 4, 1, "magic number 0x00000001" },
+		{ 4, 4, 0, "no references" },
+		{ 8, 4, 2, "2 blocks" },
+		{ 32, 1, 3, "zero byte" },
+		{ 34, 2, 48, "value of 5 bytes at 48" },
+		{ 34, 2, 56, NULL },
+		{ 34, 2, 1020, "at 1020" },
+		{ 34, 2, 2000, "at 2000" },
+		{ 36, 4, 7, "value in inode 7" },
+		{ 40, 4, 9, "value of 9 bytes" },
+		{ 40, 4, 0xfffffffd, "value of 4294967293 bytes" },
+		{ 40, 4, 0, NULL },
+		{ 48, 1, 0, "zero byte" },
 	};
 
 	run_cases(&xattr, cases, array_size(cases));
@@ -565,16 +567,16 @@ static void make_inode_attributes(uint8_t *bytes)
 
 static void each_field_of_attributes_in_an_inode(void **state)
 {
-	static const struct kind xattr = {make_inode_attributes, seal_inode, verify_inode, 256,
-					  true};
+	static const struct kind xattr = { make_inode_attributes, seal_inode, verify_inode, 256,
+					   true };
 	static const struct change cases[] = {
-		{160, 4, 0, NULL},
-		{164, 1, 80, "reaches over the end"},
-		{166, 2, 20, "value of 5 bytes at 20"},
-		{166, 2, 92, "at 92"},
-		{168, 4, 1, "value in inode 1"},
-		{172, 4, 93, "value of 93 bytes"},
-		{180, 2, 0, "zero byte"},
+		{ 160, 4, 0, NULL },
+		{ 164, 1, 80, "reaches over the end" },
+		{ 166, 2, 20, "value of 5 bytes at 20" },
+		{ 166, 2, 92, "at 92" },
+		{ 168, 4, 1, "value in inode 1" },
+		{ 172, 4, 93, "value of 93 bytes" },
+		{ 180, 2, 0, "zero byte" },
 	};
 
 	run_cases(&xattr, cases, array_size(cases));
@@ -584,8 +586,8 @@ static void each_field_of_attributes_in_an_inode(void **state)
 
 static void make_orphans(uint8_t *block)
 {
-	put(block, &(struct change){8, 4, 100, NULL});
-	put(block, &(struct change){1016, 4, EXT4_ORPHAN_BLOCK_MAGIC, NULL});
+	put(block, &(struct change){ 8, 4, 100, NULL });
+	put(block, &(struct change){ 1016, 4, EXT4_ORPHAN_BLOCK_MAGIC, NULL });
 }
 
 static void seal_orphans(uint8_t *block)
@@ -600,11 +602,12 @@ static int verify_orphans(const uint8_t *block, struct ext4_verdict *v)
 
 static void each_field_of_an_orphan_block(void **state)
 {
-	static const struct kind orphans = {make_orphans, seal_orphans, verify_orphans, 1024, true};
+	static const struct kind orphans = { make_orphans, seal_orphans, verify_orphans, 1024,
+					     true };
 	static const struct change cases[] = {
-		{1016, 4, 1, "magic number 0x00000001"},
-		{1012, 4, 1537, "entry 253 is inode 1537"},
-		{1012, 4, 1536, NULL},
+		{ 1016, 4, 1, "magic number 0x00000001" },
+		{ 1012, 4, 1537, "entry 253 is inode 1537" },
+		{ 1012, 4, 1536, NULL },
 	};
 
 	run_cases(&orphans, cases, array_size(cases));

@@ -88,7 +88,7 @@ int ext4_verify_xattr_block(const struct ext4_geometry *geo, ext4_fsblk_t pblk,
 			    const uint8_t *block, struct ext4_verdict *v)
 {
 	const struct ext4_xattr_header *h = (const struct ext4_xattr_header *)block;
-	const struct room r = {.base = block, .first = sizeof(*h), .size = geo->block_size};
+	const struct room r = { .base = block, .first = sizeof(*h), .size = geo->block_size };
 
 	if (le32_get(h->h_magic) != EXT4_XATTR_MAGIC)
 		return ext4_corrupted(v, "attribute block: magic number 0x%08x",
