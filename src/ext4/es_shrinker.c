@@ -3,18 +3,18 @@
  * The memory that extent status takes: charged to the budget, and given back when that is short.
  *
  * A tree is on the list once it has something that can be dropped. Reclaim takes the trees in turn,
- * and in each, entries that were not looked up since its last visit; a referenced one loses its mark
- * and stays. So what nobody uses goes at the first visit, what is in use at the second at the
+ * and in each, entries that were not looked up since its last visit; a referenced one loses its
+ * mark and stays. So what nobody uses goes at the first visit, what is in use at the second at the
  * earliest. Delayed entries stay.
  *
- * Cutting a delayed entry in two takes one more entry, at a moment when nothing may fail any more: the
- * block it describes is being mapped. For this a few entries are set aside at mount. Each is replaced
- * as soon as there is memory again; and when all are gone, the tree at hand gives up what it knows
- * besides.
+ * Cutting a delayed entry in two takes one more entry, at a moment when nothing may fail any more:
+ * the block it describes is being mapped. For this a few entries are set aside at mount. Each is
+ * replaced as soon as there is memory again; and when all are gone, the tree at hand gives up what
+ * it knows besides.
  *
- * Locks: the list and the reserve have a lock of their own (RANK_LRU), behind es.lock. Reclaim comes
- * from the other side and only tries es.lock; a tree on the list lives as long as the list's lock is
- * held, since it leaves it under that lock.
+ * Locks: the list and the reserve have a lock of their own (RANK_LRU), behind es.lock. Reclaim
+ * comes from the other side and only tries es.lock; a tree on the list lives as long as the list's
+ * lock is held, since it leaves it under that lock.
  */
 #include "base/assert.h"
 #include "ext4/extent_status.h"

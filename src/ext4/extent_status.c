@@ -16,14 +16,18 @@
  * status when neighbours are compared, and what is cut off an entry inherits it.
  *
  * Locks: es.lock for everything. Who changes the extent tree holds map_lock for writing and updates
- * this tree before it lets go, so both agree whenever map_lock is held. A look-up takes es.lock alone.
+ * this tree before it lets go, so both agree whenever map_lock is held. A look-up takes es.lock
+ * alone.
  */
 #include "base/assert.h"
 #include "ext4/extent_status.h"
 
 #define STATUS_MASK (ES_WRITTEN | ES_UNWRITTEN | ES_DELAYED | ES_HOLE)
 
-/* What a hole or delayed stretch cut off behind another bears as its block: it shows where it is used. */
+/*
+ * What a hole or delayed stretch cut off behind another bears as its block: it shows where it is
+ * used.
+ */
 #define ES_CUT_BLOCK 0x7fdeadbeefULL
 
 void ext4_es_init_tree(struct es_tree *t)
@@ -139,7 +143,10 @@ static int cut_middle(struct inode *inode, struct extent_status *es, ext4_lblk_t
 	return 0;
 }
 
-/* Nothing is known of [lblk, last] any more. -ENOMEM only when a promise would be lost; then nothing has changed. */
+/*
+ * Nothing is known of [lblk, last] any more. -ENOMEM only when a promise would be lost; then
+ * nothing has changed.
+ */
 static int cut(struct inode *inode, ext4_lblk_t lblk, ext4_lblk_t last)
 {
 	struct extent_status *es = first_reaching(&inode->es, lblk), *next;
@@ -202,33 +209,39 @@ static bool add(struct inode *inode, const struct extent_status *e, bool must)
 	return true;
 }
 
-int ext4_es_insert_extent(struct inode *inode, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk,
-			  uint32_t status)
+static int insert(struct inode *inode, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk,
+		  uint32_t status)
 {
-	struct extent_status e = {.lblk = lblk, .len = len, .pblk = pblk, .status = status};
+	struct extent_status e = { .lblk = lblk, .len = len, .pblk = pblk, .status = status };
 	struct ext4_fs *fs = inode->fs;
 	bool delayed = es_is_delayed(&e);
 	int err;
 
 	TRACE_SCOPE(fs, ext4_es_insert_extent);
-	if (!len)
-		return 0;
-	ensure(lblk + len > lblk && !(delayed && status & ES_WRITTEN));
 	if (!has_block(&e))
 		e.pblk = ES_NO_BLOCK;
 	trace(fs, ext4_es_insert_extent, inode->ino, lblk, len, e.pblk, status, delayed, false,
 	      false);
-	guard(&inode->es.lock);
 	err = cut(inode, lblk, es_last(&e));
 	if (!err && !add(inode, &e, delayed && has_block(&e)) && delayed)
 		err = -ENOMEM;
 	return err;
 }
 
+int ext4_es_insert_extent(struct inode *inode, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk,
+			  uint32_t status)
+{
+	if (!len)
+		return 0;
+	ensure(lblk + len > lblk && !(status & ES_DELAYED && status & ES_WRITTEN));
+	guard(&inode->es.lock);
+	return insert(inode, lblk, len, pblk, status);
+}
+
 void ext4_es_cache_extent(struct inode *inode, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk,
 			  uint32_t status)
 {
-	struct extent_status e = {.lblk = lblk, .len = len, .pblk = pblk, .status = status}, *es;
+	struct extent_status e = { .lblk = lblk, .len = len, .pblk = pblk, .status = status }, *es;
 	struct ext4_fs *fs = inode->fs;
 
 	TRACE_SCOPE(fs, ext4_es_cache_extent);
@@ -300,31 +313,66 @@ bool ext4_es_lookup_extent(struct inode *inode, ext4_lblk_t lblk, struct extent_
 	return found;
 }
 
+static const struct extent_status *next_with(struct inode *inode, ext4_lblk_t lblk,
+					     uint32_t statuses)
+{
+	const struct extent_status *es = first_reaching(&inode->es, lblk);
+
+	while (es && !(es->status & statuses))
+		es = next_of(es);
+	return es;
+}
+
 bool ext4_es_next(struct inode *inode, ext4_lblk_t lblk, uint32_t statuses,
 		  struct extent_status *out)
 {
-	struct extent_status *es;
+	const struct extent_status *es;
 
 	guard(&inode->es.lock);
-	es = first_reaching(&inode->es, lblk);
-	while (es && !(es->status & statuses))
-		es = next_of(es);
+	es = next_with(inode, lblk, statuses);
 	if (es)
 		*out = *es;
 	return es != NULL;
 }
 
-void ext4_es_find_delayed_extent_range(struct inode *inode, ext4_lblk_t lblk, ext4_lblk_t end,
-				       struct extent_status *out)
+/* The entry that is delayed, or says nothing; with the events. */
+static void find_delayed(struct inode *inode, ext4_lblk_t lblk, ext4_lblk_t end,
+			 struct extent_status *out)
 {
 	struct ext4_fs *fs = inode->fs;
+	const struct extent_status *es;
 
 	TRACE_SCOPE(fs, ext4_es_find_delayed_extent_range);
 	trace(fs, ext4_es_find_delayed_extent_range_enter, inode->ino, lblk);
-	if (!ext4_es_next(inode, lblk, ES_DELAYED, out) || out->lblk > end)
-		out->lblk = 0, out->len = 0, out->pblk = 0, out->status = 0;
+	es = next_with(inode, lblk, ES_DELAYED);
+	*out = es && es->lblk <= end ? *es : (struct extent_status){ 0 };
 	trace(fs, ext4_es_find_delayed_extent_range_exit, inode->ino, out->lblk, out->len,
 	      out->pblk, out->status);
+}
+
+void ext4_es_find_delayed_extent_range(struct inode *inode, ext4_lblk_t lblk, ext4_lblk_t end,
+				       struct extent_status *out)
+{
+	guard(&inode->es.lock);
+	find_delayed(inode, lblk, end, out);
+}
+
+/*
+ * One step under the lock: somebody may be making a block of the hole delayed, which must not be
+ * forgotten. Delayed stretches behind the first are left out with it: what is there is a hole on
+ * disk.
+ */
+void ext4_es_insert_hole(struct inode *inode, ext4_lblk_t start, ext4_lblk_t end)
+{
+	struct extent_status es;
+
+	TRACE_SCOPE(inode->fs, ext4_ext_put_gap_in_cache);
+	guard(&inode->es.lock);
+	find_delayed(inode, start, end - 1, &es);
+	if (es.len)
+		end = max(es.lblk, start);
+	if (end > start)
+		ignore_result(insert(inode, start, end - start, ES_NO_BLOCK, ES_HOLE));
 }
 
 uint32_t ext4_es_delayed_blocks(struct inode *inode, ext4_lblk_t lblk, ext4_lblk_t end)

@@ -3,8 +3,8 @@
  * The extent status tree against an array with one place a block: random insertions, removals,
  * look-ups and searches, with memory that fails now and then, and memory reclaim in between; after
  * each step the tree is well formed and says what the array says (or less, where memory was short:
- * never less of what is delayed). Then the cases that recordings of Linux show: what a look-up marks,
- * what is cut off, what merges.
+ * never less of what is delayed). Then the cases that recordings of Linux show: what a look-up
+ * marks, what is cut off, what merges.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,7 +37,7 @@ static struct known model[BLOCKS];
 static int setup(void **state)
 {
 	struct fixture *f = test_calloc(1, sizeof(*f));
-	struct trace_options opt = {.dialect = DIALECT_4_9, .clock = &f->clock};
+	struct trace_options opt = { .dialect = DIALECT_4_9, .clock = &f->clock };
 
 	clock_init_virtual(&f->clock, 0, 0);
 	random_init_seed(&f->random, 20);
@@ -122,7 +122,7 @@ static void put(ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk, uint32_t stat
 	for (uint32_t i = 0; i < len; i++) {
 		bool has_block = status & (ES_WRITTEN | ES_UNWRITTEN);
 
-		model[lblk + i] = (struct known){status, has_block ? pblk + i : 0};
+		model[lblk + i] = (struct known){ status, has_block ? pblk + i : 0 };
 	}
 }
 
@@ -313,7 +313,7 @@ static void cached_extents_do_not_replace(void **state)
 
 	insert_ok(f, 8, 1, 0, ES_DELAYED);
 	ext4_es_cache_extent(&f->inode, 6, 4, 0, ES_HOLE);
-	assert_false(ext4_es_next(&f->inode, 0, ES_HOLE, &(struct extent_status){0}));
+	assert_false(ext4_es_next(&f->inode, 0, ES_HOLE, &(struct extent_status){ 0 }));
 	ext4_es_cache_extent(&f->inode, 6, 2, 0, ES_HOLE);
 	assert_entry(looked_up(f, 7), 6, 2, ES_NO_BLOCK, ES_HOLE);
 }

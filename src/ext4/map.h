@@ -59,7 +59,8 @@ int ext4_chunk_credits(struct inode *inode, uint32_t blocks);
 int ext4_map_credits(struct inode *inode, uint32_t blocks, uint32_t extents);
 /*
  * The delayed write's get-block step (ext4_da_map_blocks): look-up, else reserve one block and
- * remember it as delayed.
+ * remember it as delayed. 1: mapped, map->flags say how; 0: delayed, MAPPED_NEW | MAPPED_DELAYED.
+ * -ENOSPC, -ENOMEM: no promise was made.
  */
 must_check int ext4_da_map_blocks(struct inode *inode, ext4_lblk_t lblk, struct ext4_map *map);
 
@@ -93,7 +94,12 @@ bool ext4_es_lookup_extent(struct inode *inode, ext4_lblk_t lblk, struct extent_
  */
 must_check int ext4_es_insert_extent(struct inode *inode, ext4_lblk_t lblk, uint32_t len,
 				     ext4_fsblk_t pblk, uint32_t status);
-/* The same, only where nothing is known yet {ext4_es_cache_extent}; never fails. */
+/*
+ * Remembers a hole, up to the first delayed block in it
+ * {ext4_es_find_delayed_extent_range_enter, _exit, ext4_es_insert_extent}.
+ */
+void ext4_es_insert_hole(struct inode *inode, ext4_lblk_t start, ext4_lblk_t end);
+/* Remembers a stretch only where nothing is known yet {ext4_es_cache_extent}; never fails. */
 void ext4_es_cache_extent(struct inode *inode, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk,
 			  uint32_t status);
 /*
@@ -134,16 +140,16 @@ must_check int ext4_ext_map_blocks(struct handle *h, struct inode *inode, struct
 				   uint32_t flags);
 /*
  * Removes [start, end] from the tree and frees its blocks {ext4_ext_remove_space, ...}. map_lock
- * held; extends or restarts `h`.
+ * held for writing; extends `h`, or restarts it: then map_lock is let go meanwhile.
  */
 must_check int ext4_ext_remove_space(struct handle *h, struct inode *inode, ext4_lblk_t start,
 				     ext4_lblk_t end);
-/* Turns unwritten extents in the range into written ones. */
+/* Turns unwritten extents in the range into written ones; `h` NULL: in handles of its own. */
 must_check int ext4_convert_unwritten_extents(struct handle *h, struct inode *inode,
 					      ext4_lblk_t lblk, uint32_t len);
 /*
  * Walks the extents of the tree in order, from `lblk`; fn returns 0 to go on. For fiemap, SEEK_DATA
- * and checks. map_lock taken.
+ * and checks. map_lock is held for reading meanwhile.
  */
 int ext4_ext_walk(struct inode *inode, ext4_lblk_t lblk,
 		  int (*fn)(void *arg, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk,

@@ -46,6 +46,8 @@ static int make_caches(struct ext4_fs *fs)
 		err = buffer_cache_create(&buffers, &fs->buffers);
 	if (!err)
 		err = page_cache_create(&pages, &fs->pages);
+	if (!err)
+		err = ext4_es_shrinker_create(fs);
 	return err ? err : inode_cache_create(fs);
 }
 
@@ -231,6 +233,7 @@ static void take_down(struct ext4_fs *fs)
 		ext4_mb_release(fs);
 	(void)ext4_journal_end(fs);
 	inode_cache_destroy(fs);
+	ext4_es_shrinker_destroy(fs);
 	drop_layout(fs);
 	arena_free(a, fs->flex);
 	if (fs->pages)
