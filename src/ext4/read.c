@@ -28,8 +28,7 @@ struct window {
 	struct page *pages[WINDOW_PAGES];	/* locked, referenced, ascending; not uptodate */
 	struct iovec iov[WINDOW_PAGES];
 	struct ext4_map map;			/* the stretch found last */
-	int mapped;				/* blocks of it; 0: a hole of map.len */
-	bool known;
+	int mapped;				/* blocks of it; 0: none, or a hole */
 };
 
 /* Where a block lies: in the stretch at hand, else the map is asked, for all blocks up to `end`. */
@@ -37,17 +36,13 @@ static int where(struct window *w, ext4_lblk_t lblk, ext4_lblk_t end, ext4_fsblk
 {
 	int n;
 
-	if (!w->known || lblk < w->map.lblk || lblk >= w->map.lblk + w->map.len) {
+	if (!w->mapped || lblk < w->map.lblk || lblk >= w->map.lblk + w->map.len) {
 		w->map = (struct ext4_map){ .lblk = lblk, .len = end - lblk };
 		n = ext4_map_blocks(NULL, w->inode, &w->map, 0);
 		if (n < 0)
 			return n;
 		w->mapped = n;
-		if (n)
-			w->map.len = (uint32_t)n;
-		else if (!w->map.len)
-			w->map.len = 1;
-		w->known = true;
+		w->map.len = (uint32_t)n;
 	}
 	*pblk = w->mapped && !(w->map.flags & MAPPED_UNWRITTEN) ? w->map.pblk + (lblk - w->map.lblk)
 								: 0;
@@ -193,7 +188,7 @@ static int read_window(struct inode *inode, uint64_t index, uint64_t count, uint
 		return -ENOMEM;
 	w->inode = inode;
 	w->count = 0;
-	w->known = false;
+	w->mapped = 0;
 	rwlock_read(&inode->invalidate_lock);
 	err = window_fill(w, index, count, mark);
 	last = window_read(w);

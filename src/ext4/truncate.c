@@ -366,19 +366,14 @@ int ext4_setattr(struct inode *inode, const struct ext4_setattr *a)
 
 void ext4_release_file(struct inode *inode, bool was_writer)
 {
-	struct writeback wb = { .nr_to_write = INT64_MAX,
-				.range_end = INT64_MAX,
-				.sync_mode = WB_NONE };
+	struct writeback wb = { .nr_to_write = INT64_MAX, .range_end = INT64_MAX, .sync_mode = WB_NONE };
 
 	TRACE_SCOPE(inode->fs, ext4_release_file);
-	/*
-	 * Replaced by truncating and writing anew: the new content goes out now, lest a crash leave
-	 * neither.
-	 */
-	if (atomic_fetch_and(&inode->state, ~INODE_DA_CLOSE) & INODE_DA_CLOSE &&
-	    inode->reserved_blocks) {
+	/* Replaced by truncating and writing anew: the new content goes out now, lest a crash leave neither. */
+	if (atomic_fetch_and(&inode->state, ~INODE_DA_CLOSE) & INODE_DA_CLOSE) {
 		trace(inode->fs, ext4_alloc_da_blocks, inode->ino, inode->reserved_blocks, 0);
-		ignore_result(ext4_writepages(inode, &wb)); /* recorded in the mapping, for fsync */
+		if (inode->reserved_blocks) /* an error is kept in the mapping, for fsync */
+			ignore_result(ext4_writepages(inode, &wb));
 	}
 	if (!was_writer || atomic_fetch_sub(&inode->writers, 1) != 1 || inode->reserved_blocks)
 		return;
