@@ -294,7 +294,7 @@ stop:
 	return err ? err : stop;
 }
 
-static uint64_t size_max(const struct inode *inode)
+uint64_t ext4_size_max(const struct inode *inode)
 {
 	const struct ext4_geometry *g = &inode->fs->geo;
 
@@ -310,7 +310,7 @@ static int resize(struct inode *inode, uint64_t size)
 	bool shrinks = size < inode->size;
 	int err;
 
-	if (size > size_max(inode))
+	if (size > ext4_size_max(inode))
 		return -EFBIG;
 	if (shrinks && ext4_should_order_data(inode)) {
 		trace(fs, ext4_begin_ordered_truncate, inode->ino, (int64_t)size);

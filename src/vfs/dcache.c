@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The name cache. Names that are there, and names that are known not to be: each look-up on disk leaves one.
+ *
+ * A hash of (directory, name), walked inside an epoch: no lock, no shared word written. Changes of the table
+ * hold `lock` (RANK_DENTRY); what a name means changes under its directory's lock besides.
+ *
+ *	refs > 0    somebody stands on it: an open file, a walker, a child
+ *	refs == 0   idle: stays, until memory is wanted
+ *	DEAD        out of the table, freed after the epochs
+ */
+#include <string.h>
+#include "base/assert.h"
+#include "base/hash.h"
+#include "vfs/internal.h"
+
+#define DEAD		INT32_MIN
+#define BUCKETS_FIRST	256
+
+struct dentry_table {
+	struct epoch_node retire;
+	struct arena *arena;
+	uint32_t mask;
+	struct dentry *_Atomic heads[];
+};
+
+struct dcache {
+	struct mutex lock;		/* RANK_DENTRY */
+	struct dentry_table *_Atomic table;
+	struct list lru GUARDED_BY(lock);
+	uint32_t count GUARDED_BY(lock);
+	struct dentry *root;
+	struct shrinker shrinker;
+	struct vfs *vfs;
+};
+
+static uint32_t hash_of(const struct dentry *parent, const struct ext4_name *name)
+{
+	return (uint32_t)hash_bytes(name->bytes, name->len, (uintptr_t)parent);
+}
+
+static size_t size_of(size_t name_len)
+{
+	return sizeof(struct dentry) + name_len;
+}
+
+/* ---- the table */
+
+static struct dentry_table *table_new(struct arena *a, uint32_t buckets)
+{
+	struct dentry_table *t = arena_zalloc(a, sizeof(*t) + buckets * sizeof(t->heads[0]));
+
+	if (t) {
+		t->mask = buckets - 1;
+		t->arena = a;
+	}
+	return t;
+}
+
+static void table_free(struct epoch_node *node)
+{
+	struct dentry_table *t = container_of(node, struct dentry_table, retire);
+
+	arena_free(t->arena, t);
+}
+
+static bool is(const struct dentry *d, const struct dentry *parent, const struct ext4_name *name, uint32_t hash)
+{
+	return d->hash == hash && d->parent == parent && d->name_len == name->len &&
+	       !memcmp(d->name, name->bytes, name->len);
+}
+
+struct dentry *dcache_find(struct vfs *v, struct dentry *parent, const struct ext4_name *name)
+{
+	struct dentry_table *t = atomic_load_explicit(&v->dcache->table, memory_order_acquire);
+	uint32_t hash = hash_of(parent, name);
+	struct dentry *d = atomic_load_explicit(&t->heads[hash & t->mask], memory_order_acquire);
+
+	while (d && !is(d, parent, name, hash))
+		d = atomic_load_explicit(&d->hash_next, memory_order_acquire);
+	if (d && !(atomic_load_explicit(&d->state, memory_order_relaxed) & DENTRY_REFERENCED))
+		atomic_fetch_or_explicit(&d->state, DENTRY_REFERENCED, memory_order_relaxed);
+	return d;
+}
+
+static void link_in(struct dentry_table *t, struct dentry *d)
+{
+	struct dentry *_Atomic *head = &t->heads[d->hash & t->mask];
+
+	atomic_store_explicit(&d->hash_next, atomic_load_explicit(head, memory_order_relaxed),
+			      memory_order_relaxed);
+	atomic_store_explicit(head, d, memory_order_release);
+}
+
+static void grow(struct dcache *c)
+{
+	struct dentry_table *old = atomic_load_explicit(&c->table, memory_order_relaxed);
+	struct dentry_table *t = table_new(c->vfs->fs->arena, (old->mask + 1) * 2);
+	struct dentry *d;
+
+	if (!t)
+		return; /* longer chains are no error */
+	/* A reader that is led into the new chains misses at worst, and then walks with locks. */
+	list_for_each(d, &c->lru, lru)
+		if (atomic_load(&d->state) & DENTRY_HASHED)
+			link_in(t, d);
+	atomic_store_explicit(&c->table, t, memory_order_release);
+	epoch_retire(&old->retire, table_free);
+}
+
+static void insert(struct dcache *c, struct dentry *d)
+{
+	struct dentry_table *t = atomic_load_explicit(&c->table, memory_order_relaxed);
+
+	link_in(t, d);
+	list_add_tail(&c->lru, &d->lru);
+	atomic_fetch_or(&d->state, DENTRY_HASHED);
+	if (++c->count > 2 * (t->mask + 1))
+		grow(c);
+}
+
+static void unhash(struct dcache *c, struct dentry *d)
+{
+	struct dentry_table *t = atomic_load_explicit(&c->table, memory_order_relaxed);
+	struct dentry *_Atomic *link = &t->heads[d->hash & t->mask];
+
+	if (!(atomic_fetch_and(&d->state, ~DENTRY_HASHED) & DENTRY_HASHED))
+		return;
+	while (atomic_load_explicit(link, memory_order_relaxed) != d)
+		link = &atomic_load_explicit(link, memory_order_relaxed)->hash_next;
+	atomic_store_explicit(link, atomic_load_explicit(&d->hash_next, memory_order_relaxed),
+			      memory_order_release);
+	list_remove(&d->lru);
+	c->count--;
+}
+
+/* ---- one name */
+
+static struct dentry *dentry_new(struct vfs *v, struct dentry *parent, const struct ext4_name *name,
+				 struct inode *inode)
+{
+	struct dentry *d = arena_zalloc(v->fs->arena, size_of(name->len));
+
+	if (!d)
+		return NULL;
+	d->fs = v->fs;
+	d->parent = parent ? parent : d;
+	d->name_len = (uint8_t)name->len;
+	memcpy(d->name, name->bytes, name->len);
+	d->hash = hash_of(d->parent, name);
+	list_init(&d->lru);
+	atomic_init(&d->inode, inode);
+	atomic_init(&d->refs, 1);
+	if (parent)
+		dentry_hold(parent);
+	budget_charge(v->fs->budget, size_of(name->len));
+	return d;
+}
+
+static void dentry_free(struct epoch_node *node)
+{
+	struct dentry *d = container_of(node, struct dentry, retire);
+	struct ext4_fs *fs = d->fs;
+
+	budget_uncharge(fs->budget, size_of(d->name_len));
+	arena_free(fs->arena, d);
+}
+
+bool dentry_take(struct dentry *d)
+{
+	int32_t refs = atomic_load_explicit(&d->refs, memory_order_relaxed);
+
+	while (refs >= 0)
+		if (atomic_compare_exchange_weak_explicit(&d->refs, &refs, refs + 1, memory_order_acq_rel,
+							  memory_order_relaxed))
+			return true;
+	return false;
+}
+
+void dentry_hold(struct dentry *d)
+{
+	ensure(atomic_fetch_add_explicit(&d->refs, 1, memory_order_relaxed) >= 0);
+}
+
+/* The last reference of a name that is out of the table ends it, and may end its parent. */
+static void retire(struct dentry *d)
+{
+	while (d) {
+		struct dentry *parent = d->parent == d ? NULL : d->parent;
+		struct inode *inode = dentry_inode(d);
+		int32_t idle = 0;
+
+		atomic_store(&d->inode, NULL);
+		epoch_retire(&d->retire, dentry_free);
+		if (inode)
+			ext4_iput(inode);
+		if (!parent || atomic_fetch_sub_explicit(&parent->refs, 1, memory_order_acq_rel) > 1 ||
+		    atomic_load(&parent->state) & DENTRY_HASHED ||
+		    !atomic_compare_exchange_strong(&parent->refs, &idle, DEAD))
+			return;
+		d = parent;
+	}
+}
+
+void dentry_put(struct vfs *v, struct dentry *d)
+{
+	int32_t idle = 0;
+
+	if (atomic_fetch_sub_explicit(&d->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	if (d->parent != d && !(atomic_load(&d->state) & DENTRY_HASHED) &&
+	    atomic_compare_exchange_strong(&d->refs, &idle, DEAD))
+		retire(d);
+}
+
+int dcache_add(struct vfs *v, struct dentry *parent, const struct ext4_name *name, struct inode *inode,
+	       struct dentry **out)
+{
+	struct dcache *c = v->dcache;
+	struct dentry *d = dentry_new(v, parent, name, inode), *there;
+
+	if (!d) {
+		if (inode)
+			ext4_iput(inode);
+		return -ENOMEM;
+	}
+	mutex_lock(&c->lock);
+	there = dcache_find(v, parent, name);
+	if (there && dentry_take(there)) {
+		mutex_unlock(&c->lock);
+		dentry_put(v, d); /* not in the table: it goes, and the inode's reference with it */
+		*out = there;
+		return 0;
+	}
+	insert(c, d);
+	mutex_unlock(&c->lock);
+	*out = d;
+	return 0;
+}
+
+void dentry_set_inode(struct dentry *d, struct inode *inode)
+{
+	ensure(!dentry_inode(d));
+	atomic_store_explicit(&d->inode, inode, memory_order_release);
+}
+
+void dentry_remove(struct vfs *v, struct dentry *d)
+{
+	const struct ext4_name name = { d->name, d->name_len };
+	struct dcache *c = v->dcache;
+	bool alone = atomic_load(&d->refs) == 1;
+	struct dentry *gone;
+
+	mutex_lock(&c->lock);
+	unhash(c, d);
+	mutex_unlock(&c->lock);
+	if (alone && dcache_add(v, d->parent, &name, NULL, &gone) == 0)
+		dentry_put(v, gone);
+}
+
+char *dentry_path(const struct dentry *d, char *buf, size_t size)
+{
+	char *at = buf + size;
+
+	*--at = '\0';
+	for (; d->parent != d; d = d->parent) {
+		if (at - buf < d->name_len + 1)
+			return NULL;
+		at -= d->name_len;
+		memcpy(at, d->name, d->name_len);
+		*--at = '/';
+	}
+	if (!*at)
+		*--at = '/';
+	return at;
+}
+
+/* ---- memory */
+
+/* Idle, out of the table, dead: the caller retires them outside of the lock. */
+static size_t collect(struct dcache *c, size_t want, bool (*may)(struct dentry *d, void *arg), void *arg,
+		      struct list *out)
+{
+	struct dentry *d, *tmp;
+	size_t freed = 0;
+	uint32_t looks = c->count;
+
+	list_for_each_safe(d, tmp, &c->lru, lru) {
+		int32_t idle = 0;
+
+		if (freed >= want || !looks--)
+			break;
+		if (atomic_load(&d->refs) || !may(d, arg) ||
+		    !atomic_compare_exchange_strong(&d->refs, &idle, DEAD))
+			continue;
+		unhash(c, d);
+		list_add_tail(out, &d->lru);
+		freed += size_of(d->name_len);
+	}
+	return freed;
+}
+
+static size_t drop(struct dcache *c, size_t want, bool (*may)(struct dentry *d, void *arg), void *arg)
+{
+	struct list dead;
+	struct dentry *d;
+	size_t freed;
+
+	list_init(&dead);
+	mutex_lock(&c->lock);
+	freed = collect(c, want, may, arg, &dead);
+	mutex_unlock(&c->lock);
+	while ((d = list_first(&dead, struct dentry, lru)) != NULL) {
+		list_remove(&d->lru);
+		retire(d);
+	}
+	return freed;
+}
+
+/* Used since last time: once more around. The last reference of an unlinked inode must not end here. */
+static bool may_shrink(struct dentry *d, void *arg)
+{
+	struct inode *inode = dentry_inode(d);
+
+	(void)arg;
+	if (inode && !inode->nlink)
+		return false;
+	return !(atomic_fetch_and(&d->state, ~DENTRY_REFERENCED) & DENTRY_REFERENCED);
+}
+
+static size_t shrink(void *arg, size_t want)
+{
+	return drop(arg, want, may_shrink, NULL);
+}
+
+static bool is_child(struct dentry *d, void *arg)
+{
+	return d->parent == arg;
+}
+
+static bool any(struct dentry *d, void *arg)
+{
+	(void)d;
+	(void)arg;
+	return true;
+}
+
+void dcache_prune_children(struct vfs *v, struct dentry *d)
+{
+	(void)drop(v->dcache, SIZE_MAX, is_child, d);
+}
+
+/* ---- its life */
+
+struct dentry *dcache_root(struct vfs *v)
+{
+	return v->dcache->root;
+}
+
+int dcache_create(struct vfs *v)
+{
+	const struct ext4_name none = { "", 0 };
+	struct dcache *c = arena_new(v->fs->arena, struct dcache);
+	struct dentry_table *t = table_new(v->fs->arena, BUCKETS_FIRST);
+	struct inode *root = NULL;
+	int err = c && t ? ext4_iget(v->fs, EXT4_ROOT_INO, IGET_NORMAL, &root) : -ENOMEM;
+
+	if (!err && !EXT4_S_ISDIR(root->mode))
+		err = ext4_error(v->fs, EXT4_ROOT_INO, 0, "the root is not a directory");
+	if (!err) {
+		c->root = dentry_new(v, NULL, &none, root);
+		err = c->root ? 0 : -ENOMEM;
+	}
+	if (err) {
+		if (root)
+			ext4_iput(root);
+		arena_free(v->fs->arena, c);
+		arena_free(v->fs->arena, t);
+		return err;
+	}
+	mutex_init(&c->lock, RANK_DENTRY);
+	list_init(&c->lru);
+	atomic_init(&c->table, t);
+	c->vfs = v;
+	c->shrinker = (struct shrinker){ .name = "names", .shrink = shrink, .arg = c };
+	budget_add_shrinker(v->fs->budget, &c->shrinker);
+	v->dcache = c;
+	return 0;
+}
+
+void dcache_destroy(struct vfs *v)
+{
+	struct dcache *c = v->dcache;
+
+	if (!c)
+		return;
+	budget_remove_shrinker(v->fs->budget, &c->shrinker);
+	while (drop(c, SIZE_MAX, any, NULL))
+		;
+	ensure(list_empty(&c->lru));
+	atomic_store(&c->root->refs, DEAD);
+	retire(c->root);
+	arena_free(v->fs->arena, atomic_load(&c->table));
+	mutex_fini(&c->lock);
+	arena_free(v->fs->arena, c);
+	v->dcache = NULL;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Between the files of src/vfs. Not for others.
+ */
+#ifndef EXTANT_VFS_INTERNAL_H
+#define EXTANT_VFS_INTERNAL_H
+
+#include "vfs/vfs.h"
+
+/* ---- dcache.c: names in memory */
+
+/*
+ * One name in one directory; inode NULL: it is known not to be there. A dentry holds its parent and its
+ * inode. Found inside an epoch without a lock; changed under the directory inode's lock.
+ */
+struct dentry {
+	struct ext4_fs *fs;			/* constant */
+	struct dentry *parent;			/* constant; of the root: itself */
+	struct inode *_Atomic inode;		/* from NULL to an inode once; never back while held */
+	_Atomic int32_t refs;			/* children, open files, walkers; DENTRY_DEAD: gone */
+	_Atomic uint32_t state;			/* DENTRY_* */
+	struct dentry *_Atomic hash_next;
+	struct list lru;
+	struct epoch_node retire;
+	uint32_t hash;
+	uint8_t name_len;
+	char name[];				/* not terminated */
+};
+#define DENTRY_HASHED		1u
+#define DENTRY_REFERENCED	2u		/* used since the reclaimer last came by */
+
+must_check int dcache_create(struct vfs *v);
+/* Drops all names; nobody holds one but the root's holder. */
+void dcache_destroy(struct vfs *v);
+struct dentry *dcache_root(struct vfs *v);
+/* Inside an epoch; not referenced. */
+struct dentry *dcache_find(struct vfs *v, struct dentry *parent, const struct ext4_name *name);
+/* False: it is going away. */
+bool dentry_take(struct dentry *d);
+void dentry_hold(struct dentry *d);
+void dentry_put(struct vfs *v, struct dentry *d);
+/*
+ * The name with its inode (whose reference it takes over; NULL: not there), referenced. If another task was
+ * quicker, that one's. Under the directory's lock. Without memory: -ENOMEM, and the inode's reference is dropped.
+ */
+must_check int dcache_add(struct vfs *v, struct dentry *parent, const struct ext4_name *name, struct inode *inode,
+			  struct dentry **out);
+/* The name is there now; takes over the inode's reference. */
+void dentry_set_inode(struct dentry *d, struct inode *inode);
+/*
+ * The name was removed. Who holds the dentry keeps it, with its inode; look-ups do not find it any more. If
+ * nobody but the caller holds it, the name is known from now on not to be there.
+ */
+void dentry_remove(struct vfs *v, struct dentry *d);
+/* The path from the root into `buf`; its beginning in there, or NULL when it is too long. */
+char *dentry_path(const struct dentry *d, char *buf, size_t size);
+/* Names below a removed directory. */
+void dcache_prune_children(struct vfs *v, struct dentry *d);
+
+static inline struct inode *dentry_inode(const struct dentry *d)
+{
+	return atomic_load_explicit(&((struct dentry *)d)->inode, memory_order_acquire);
+}
+
+/* ---- path.c */
+
+enum walk_flags { WALK_FOLLOW = 1 /* the last component too */, WALK_DIRECTORY = 2 };
+
+/* The whole path: a dentry that is there, referenced. */
+must_check int path_walk(struct vfs *v, const char *path, unsigned flags, struct dentry **out);
+/*
+ * All but the last component: the directory, referenced, and the last name (pointing into `path`, or kept).
+ */
+struct path_last {
+	struct dentry *dir;
+	struct ext4_name name;
+	bool slash;			/* the path ends in one: it must be a directory */
+	enum { LAST_NAME, LAST_ROOT, LAST_DOT, LAST_DOTDOT } type;
+	char kept[EXT4_NAME_LEN + 1];	/* the name, when it came from a link's target */
+};
+must_check int path_parent(struct vfs *v, const char *path, struct path_last *out);
+/* One name in a directory whose lock is held, from the cache or from disk; referenced, its inode NULL when not there. */
+must_check int path_lookup(struct vfs *v, struct dentry *dir, const struct ext4_name *name, struct dentry **out);
+/* May the acting user do this (MAY_*)? */
+enum { MAY_EXEC = 1, MAY_WRITE = 2, MAY_READ = 4 };
+must_check int vfs_permission(const struct vfs *v, const struct inode *inode, int mask);
+/* inode found in the cache by the whole path, without a lock or a reference; inside an epoch. NULL: walk. */
+struct inode *path_peek(struct vfs *v, const char *path, bool follow);
+/* What a symbolic link in a path may lead to. */
+#define PATH_BYTES_MAX	4096
+#define LINKS_MAX	40
+
+/* ---- open.c */
+
+struct file {
+	struct inode *inode;		/* referenced */
+	struct dentry *dentry;		/* referenced */
+	int flags;			/* O_* */
+	struct mutex pos_lock;		/* RANK_FILE_POS */
+	int64_t pos;
+	uint64_t dir_pos;
+	uint32_t error_seen;		/* of the mapping */
+	struct ext4_readahead ra;	/* under pos_lock, or racy: hints */
+	_Atomic int32_t refs;
+	struct epoch_node retire;
+	struct vfs *vfs;
+};
+
+must_check int files_create(struct vfs *v);
+void files_destroy(struct vfs *v);
+bool files_any_open(struct vfs *v);
+/* Referenced; -EBADF. */
+must_check int file_get(struct vfs *v, int fd, struct file **out);
+void file_put(struct file *f);
+static inline void file_put_scope(struct file **f)
+{
+	if (*f)
+		file_put(*f);
+}
+#define autofile cleanup_with(file_put_scope) struct file *
+/* do_truncate, with the inode's lock taken here. */
+must_check int truncate_inode(struct inode *inode, int64_t size, uint32_t valid);
+
+#endif

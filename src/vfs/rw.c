@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reading and writing: the write loop at the top of the founding tree of write.
+ *
+ * A write holds its file's inode lock from the check of the size to the last page; between the pages it
+ * waits, if memory is short, for the flusher, which never needs that lock. What the call made durable by
+ * its flags (O_SYNC, O_DSYNC, sync) follows when the lock is free.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/assert.h"
+#include "ext4/map.h"
+#include "vfs/internal.h"
+
+#define COUNT_MAX 0x7ffff000u	/* as read(2) and write(2) have it */
+
+static bool can_read(const struct file *f)
+{
+	return !(f->flags & O_PATH) && (f->flags & O_ACCMODE) != O_WRONLY;
+}
+
+static bool can_write(const struct file *f)
+{
+	return !(f->flags & O_PATH) && (f->flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* ---- read */
+
+static int64_t do_read(struct file *f, void *buf, size_t len, int64_t pos)
+{
+	struct inode *inode = f->inode;
+	int64_t n;
+
+	TRACE_SCOPE(f->vfs->fs, vfs_read, ext4_file_read_iter);
+	if (!can_read(f))
+		return -EBADF;
+	if (EXT4_S_ISDIR(inode->mode))
+		return -EISDIR;
+	if (pos < 0)
+		return -EINVAL;
+	if (atomic_load_explicit(&f->vfs->fs->shut_down, memory_order_relaxed))
+		return -EIO;
+	budget_throttle(f->vfs->fs->budget);
+	n = ext4_read(inode, (uint64_t)pos, buf, min(len, (size_t)COUNT_MAX), &f->ra);
+	if (len && !(f->flags & O_NOATIME))
+		ext4_touch_atime(inode);
+	return n;
+}
+
+int64_t vfs_pread(struct vfs *v, int fd, void *buf, size_t len, int64_t pos)
+{
+	autofile f = NULL;
+	int err = file_get(v, fd, &f);
+
+	return err ? err : do_read(f, buf, len, pos);
+}
+
+int64_t vfs_read(struct vfs *v, int fd, void *buf, size_t len)
+{
+	autofile f = NULL;
+	int64_t n = file_get(v, fd, &f);
+
+	if (n)
+		return n;
+	guard(&f->pos_lock);
+	n = do_read(f, buf, len, f->pos);
+	if (n > 0)
+		f->pos += n;
+	return n;
+}
+
+/* ---- write */
+
+/* Where the write begins and how much of it there may be. */
+static int64_t write_checks(struct file *f, size_t len, uint64_t *pos)
+{
+	struct inode *inode = f->inode;
+	uint64_t limit = ext4_size_max(inode);
+
+	if (f->flags & O_APPEND)
+		*pos = inode->size;
+	if (*pos >= limit)
+		return -EFBIG;
+	len = min(len, (size_t)COUNT_MAX);
+	return (int64_t)min((uint64_t)len, limit - *pos);
+}
+
+/* Set-user-id and set-group-id do not survive a write by others than root. */
+static int file_remove_privs(struct vfs *v, struct inode *inode)
+{
+	uint32_t kill = inode->mode & (inode->mode & 010 ? 06000u : 04000u);
+
+	if (!kill || !v->cred.uid)
+		return 0;
+	attr_write_begin(inode);
+	inode->mode &= (uint16_t)~kill;
+	attr_write_end(inode);
+	return ext4_dirty_inode(inode);
+}
+
+/* One page's part of the write. */
+static int64_t write_page(struct inode *inode, const uint8_t *buf, uint64_t pos, uint32_t len)
+{
+	struct ext4_write w;
+	int err = ext4_write_begin(inode, pos, len, &w);
+
+	if (err)
+		return err;
+	memcpy(w.page->data + pos % page_size(inode->fs->pages), buf, len);
+	err = ext4_write_end(inode, &w, len);
+	return err ? err : len;
+}
+
+static int64_t generic_perform_write(struct inode *inode, const uint8_t *buf, size_t len, uint64_t pos)
+{
+	uint32_t psize = page_size(inode->fs->pages);
+	size_t done = 0;
+	int64_t n = 0;
+
+	TRACE_SCOPE(inode->fs, generic_perform_write);
+	while (done < len) {
+		uint64_t at = pos + done;
+
+		n = write_page(inode, buf + done, at, (uint32_t)min((uint64_t)(psize - at % psize), len - done));
+		if (n < 0)
+			break;
+		done += (size_t)n;
+		budget_throttle(inode->fs->budget);
+	}
+	return done ? (int64_t)done : n;
+}
+
+static int64_t __generic_file_write_iter(struct file *f, const void *buf, size_t len, uint64_t pos)
+{
+	struct inode *inode = f->inode;
+	int err;
+
+	TRACE_SCOPE(inode->fs, __generic_file_write_iter);
+	err = file_remove_privs(f->vfs, inode);
+	if (!err)
+		err = ext4_update_time(inode);
+	return err ? err : generic_perform_write(inode, buf, len, pos);
+}
+
+static bool is_sync(const struct file *f)
+{
+	return f->flags & O_DSYNC || f->vfs->fs->opt.sync || f->inode->flags & EXT4_SYNC_FL;
+}
+
+static int64_t generic_write_sync(struct file *f, uint64_t pos, int64_t n)
+{
+	bool datasync = !((f->flags & O_SYNC) == O_SYNC || f->vfs->fs->opt.sync || f->inode->flags & EXT4_SYNC_FL);
+	int err;
+
+	TRACE_SCOPE(f->vfs->fs, generic_write_sync);
+	if (n <= 0 || !is_sync(f))
+		return n;
+	err = ext4_sync_file(f->inode, pos, pos + (uint64_t)n - 1, datasync, dentry_inode(f->dentry->parent)->ino);
+	return err ? err : n;
+}
+
+static int64_t ext4_file_write_iter(struct file *f, const void *buf, size_t len, uint64_t *pos)
+{
+	struct inode *inode = f->inode;
+	int64_t n;
+
+	TRACE_SCOPE(inode->fs, ext4_file_write_iter);
+	rwlock_write(&inode->lock);
+	n = write_checks(f, len, pos);
+	if (n > 0)
+		n = __generic_file_write_iter(f, buf, (size_t)n, *pos);
+	rwlock_unwrite(&inode->lock);
+	return generic_write_sync(f, *pos, n);
+}
+
+static int64_t do_write(struct file *f, const void *buf, size_t len, int64_t *pos)
+{
+	uint64_t at = (uint64_t)*pos;
+	int64_t n;
+
+	TRACE_SCOPE(f->vfs->fs, vfs_write, __vfs_write, new_sync_write);
+	if (!can_write(f))
+		return -EBADF;
+	if (*pos < 0)
+		return -EINVAL;
+	n = ext4_writable(f->vfs->fs);
+	if (n || !len)
+		return n;
+	if (f->inode->flags & EXT4_IMMUTABLE_FL)
+		return -EPERM;
+	budget_throttle(f->vfs->fs->budget);
+	n = ext4_file_write_iter(f, buf, len, &at);
+	if (n > 0)
+		*pos = (int64_t)at + n;
+	return n;
+}
+
+int64_t vfs_pwrite(struct vfs *v, int fd, const void *buf, size_t len, int64_t pos)
+{
+	autofile f = NULL;
+	int err = file_get(v, fd, &f);
+
+	return err ? err : do_write(f, buf, len, &pos);
+}
+
+int64_t vfs_write(struct vfs *v, int fd, const void *buf, size_t len)
+{
+	autofile f = NULL;
+	int err = file_get(v, fd, &f);
+
+	if (err)
+		return err;
+	guard(&f->pos_lock);
+	return do_write(f, buf, len, &f->pos);
+}
+
+/* ---- seek */
+
+/*
+ * Data and holes by what is known of each stretch: allocated and delayed is data; unwritten is, where a page
+ * of it is dirty; the rest is a hole, and so is the end.
+ */
+static int64_t seek_data_or_hole(struct inode *inode, int64_t offset, bool want_data)
+{
+	struct ext4_fs *fs = inode->fs;
+	uint64_t size = inode->size, at = (uint64_t)offset;
+	ext4_lblk_t end = (ext4_lblk_t)((size + fs->geo.block_size - 1) >> fs->geo.block_bits);
+	ext4_lblk_t lblk = (ext4_lblk_t)(at >> fs->geo.block_bits);
+
+	if (offset < 0 || at >= size)
+		return -ENXIO;
+	while (lblk < end) {
+		bool is_data;
+		uint32_t len;
+		int err = ext4_map_status(inode, lblk, end - lblk, &is_data, &len);
+
+		if (err)
+			return err;
+		if (is_data == want_data)
+			return (int64_t)min(max((uint64_t)lblk << fs->geo.block_bits, at), size);
+		lblk += len;
+	}
+	return want_data ? -ENXIO : (int64_t)size;
+}
+
+static int64_t seek_target(struct file *f, int64_t offset, int whence)
+{
+	switch (whence) {
+	case SEEK_SET:
+		return offset;
+	case SEEK_CUR:
+		return f->pos + offset;
+	case SEEK_END:
+		return (int64_t)f->inode->size + offset;
+	case SEEK_DATA:
+	case SEEK_HOLE: {
+		guard_read(&f->inode->lock);
+		return seek_data_or_hole(f->inode, offset, whence == SEEK_DATA);
+	}
+	default:
+		return -EINVAL;
+	}
+}
+
+int64_t vfs_lseek(struct vfs *v, int fd, int64_t offset, int whence)
+{
+	autofile f = NULL;
+	int64_t to = file_get(v, fd, &f);
+
+	if (to)
+		return to;
+	if (f->flags & O_PATH)
+		return -EBADF;
+	guard(&f->pos_lock);
+	to = seek_target(f, offset, whence);
+	if (to < 0)
+		return whence == SEEK_DATA || whence == SEEK_HOLE ? to : -EINVAL;
+	if ((uint64_t)to > ext4_size_max(f->inode) && EXT4_S_ISREG(f->inode->mode))
+		return -EINVAL;
+	f->pos = to;
+	if (EXT4_S_ISDIR(f->inode->mode))
+		f->dir_pos = (uint64_t)to;
+	return to;
+}
+
+/* ---- sync */
+
+int vfs_fsync(struct vfs *v, int fd, bool datasync)
+{
+	autofile f = NULL;
+	int err = file_get(v, fd, &f), seen;
+
+	if (err)
+		return err;
+	if (f->flags & O_PATH)
+		return -EBADF;
+	TRACE_SCOPE(v->fs, do_fsync, vfs_fsync_range);
+	err = ext4_sync_file(f->inode, 0, INT64_MAX, datasync, dentry_inode(f->dentry->parent)->ino);
+	/* What write-back met since this file was last told, here or in the flusher. */
+	seen = mapping_report_error(&f->inode->mapping, &f->error_seen);
+	return err ? err : seen;
+}
+
+int vfs_sync_file_range(struct vfs *v, int fd, int64_t offset, int64_t len)
+{
+	autofile f = NULL;
+	int err = file_get(v, fd, &f), seen;
+	uint64_t end;
+
+	if (err)
+		return err;
+	if (f->flags & O_PATH)
+		return -EBADF;
+	if (offset < 0 || len < 0 || offset > INT64_MAX - len)
+		return -EINVAL;
+	if (!EXT4_S_ISREG(f->inode->mode) && !EXT4_S_ISDIR(f->inode->mode))
+		return -ESPIPE;
+	end = len ? (uint64_t)(offset + len - 1) : INT64_MAX;
+	err = ext4_filemap_write_and_wait(f->inode, (uint64_t)offset, end);
+	seen = mapping_report_error(&f->inode->mapping, &f->error_seen);
+	return err ? err : seen;
+}
+
+int vfs_sync(struct vfs *v)
+{
+	return ext4_sync_filesystem(v->fs);
+}
+
+int vfs_fadvise(struct vfs *v, int fd, int64_t offset, int64_t len, int advice)
+{
+	autofile f = NULL;
+	int err = file_get(v, fd, &f);
+
+	(void)offset;
+	if (err)
+		return err;
+	if (len < 0 || f->flags & O_PATH)
+		return f->flags & O_PATH ? -EBADF : -EINVAL;
+	if (advice < POSIX_FADV_NORMAL || advice > POSIX_FADV_NOREUSE)
+		return -EINVAL;
+	f->ra.random = advice == POSIX_FADV_RANDOM || (f->ra.random && advice != POSIX_FADV_NORMAL &&
+						       advice != POSIX_FADV_SEQUENTIAL);
+	return 0;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The system-call end: names resolved, files opened, read, written. What Linux's VFS does above ext4, with
+ * its results and errno (the man page of each call is the reference).
+ *
+ * All functions return 0 or a count, else a negative errno, and run in a task of the mount's scheduler.
+ * Paths are absolute from the root of the file system; a relative one is taken from there too.
+ *
+ *	dcache.c   the name cache    path.c   the walk    open.c   open, close, the file table
+ *	rw.c       read, write, seek, sync    dirs.c   names and listings    attr.c   attributes, fiemap
+ */
+#ifndef EXTANT_VFS_H
+#define EXTANT_VFS_H
+
+#include "ext4/alloc.h"
+#include "ext4/data.h"
+#include "ext4/names.h"
+
+struct dentry;
+struct dcache;
+struct file_table;
+
+struct vfs {
+	struct ext4_fs *fs;
+	struct dcache *dcache;
+	struct file_table *files;
+	struct ext4_cred cred;		/* who acts: the owner of what is created; uid 0 is asked no permission */
+	struct mutex rename_lock;	/* RANK_RENAME */
+};
+
+/* Takes the mount over: vfs_unmount ends both. */
+must_check int vfs_create_mount(struct ext4_fs *fs, struct vfs **out);
+/* -EBUSY while files are open, and then nothing has changed. Else the mount is gone, whatever the error. */
+int vfs_unmount(struct vfs *v);
+
+/* ---- open files: small numbers, the lowest free first */
+
+/* Flags are open(2)'s (Linux's values): O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_DIRECTORY, O_NOFOLLOW, O_SYNC, O_DSYNC, O_NOATIME, O_PATH. */
+int vfs_open(struct vfs *v, const char *path, int flags, uint32_t mode);
+int vfs_close(struct vfs *v, int fd);
+int64_t vfs_read(struct vfs *v, int fd, void *buf, size_t len);
+int64_t vfs_write(struct vfs *v, int fd, const void *buf, size_t len);
+int64_t vfs_pread(struct vfs *v, int fd, void *buf, size_t len, int64_t pos);
+int64_t vfs_pwrite(struct vfs *v, int fd, const void *buf, size_t len, int64_t pos);
+/* whence: SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE */
+int64_t vfs_lseek(struct vfs *v, int fd, int64_t offset, int whence);
+int vfs_fsync(struct vfs *v, int fd, bool datasync);
+int vfs_sync_file_range(struct vfs *v, int fd, int64_t offset, int64_t len);
+int vfs_ftruncate(struct vfs *v, int fd, int64_t size);
+int vfs_fadvise(struct vfs *v, int fd, int64_t offset, int64_t len, int advice);
+/* The flags it was opened with, without those that only count at the opening. */
+int vfs_file_flags(struct vfs *v, int fd);
+/* All: syncfs. */
+int vfs_sync(struct vfs *v);
+
+/* ---- names */
+
+int vfs_mkdir(struct vfs *v, const char *path, uint32_t mode);
+int vfs_unlink(struct vfs *v, const char *path);
+int vfs_rmdir(struct vfs *v, const char *path);
+int vfs_readlink(struct vfs *v, const char *path, char *buf, size_t size);
+/* From the position of the open directory on; fn other than 0 stops before that entry is taken. */
+int vfs_readdir(struct vfs *v, int fd, int (*fn)(void *arg, const struct ext4_dirent *d), void *arg);
+
+/* ---- attributes */
+
+int vfs_stat(struct vfs *v, const char *path, bool follow, struct ext4_attributes *out);
+int vfs_fstat(struct vfs *v, int fd, struct ext4_attributes *out);
+int vfs_access(struct vfs *v, const char *path, int mode);
+int vfs_chmod(struct vfs *v, const char *path, uint32_t mode);
+int vfs_truncate(struct vfs *v, const char *path, int64_t size);
+int vfs_utimens(struct vfs *v, const char *path, const struct ext4_time *atime, const struct ext4_time *mtime);
+int vfs_chown(struct vfs *v, const char *path, uint32_t uid, uint32_t gid);
+int vfs_statfs(struct vfs *v, const char *path, struct ext4_statfs *out);
+
+struct vfs_extent {			/* as FS_IOC_FIEMAP has it: bytes, FIEMAP_EXTENT_* */
+	uint64_t logical, physical, length;
+	uint32_t flags;
+};
+int vfs_fiemap(struct vfs *v, int fd, int (*fn)(void *arg, const struct vfs_extent *e), void *arg);
+
+#endif
