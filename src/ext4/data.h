@@ -67,6 +67,8 @@ must_check int ext4_sync_file(struct inode *inode, uint64_t start, uint64_t end,
 int ext4_submit_ordered(void *user, struct jbd2_inode *ji);
 int ext4_wait_ordered(void *user, struct jbd2_inode *ji);
 
+/* What the largest file of this kind (extents, block map) can have, in bytes. */
+uint64_t ext4_size_max(const struct inode *inode);
 /*
  * Pages from `start` bytes on go {ext4_invalidatepage}; the last one is cut. Waits for their
  * write-back.

@@ -89,12 +89,12 @@ static int64_t write_checks(struct file *f, size_t len, uint64_t *pos)
 /* Set-user-id and set-group-id do not survive a write by others than root. */
 static int file_remove_privs(struct vfs *v, struct inode *inode)
 {
-	uint32_t kill = inode->mode & (inode->mode & 010 ? 06000u : 04000u);
+	uint16_t kill = (uint16_t)(inode->mode & (inode->mode & 010 ? 06000 : 04000));
 
 	if (!kill || !v->cred.uid)
 		return 0;
 	attr_write_begin(inode);
-	inode->mode &= (uint16_t)~kill;
+	inode->mode = (uint16_t)(inode->mode & ~kill);
 	attr_write_end(inode);
 	return ext4_dirty_inode(inode);
 }

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * extant: ext4 with its journal, in your process.
+ *
+ *	struct extant *x;
+ *	int err = extant_mount("disk.img", NULL, &x);
+ *	int fd = extant_open(x, "/hello", O_CREAT | O_WRONLY, 0644);
+ *	extant_write(x, fd, "hello\n", 6);
+ *	extant_fsync(x, fd);
+ *	extant_close(x, fd);
+ *	extant_unmount(x);
+ *
+ * Caveats first
+ *
+ * - Results are 0 or a count, else a negative errno, as Linux's ext4 gives it (the man page of the call of
+ *   that name); errno itself is not touched. -EUCLEAN: the image is damaged; -EBADMSG: a checksum is wrong.
+ * - Descriptors, offsets and flags are the mount's own: open(2)'s O_ values, but not the process's numbers.
+ * - A mount holds its image alone (locked against other programs); everything belongs to the mount and ends
+ *   with extant_unmount, which refuses while files are open.
+ * - Any number of threads may call at once on one mount, with mode EXTANT_THREADED. With the other modes one
+ *   thread at a time may be inside.
+ * - Nothing is printed: messages go to your callback, or nowhere.
+ * - Data is safe when extant_fsync, extant_sync or a write on a file opened with O_SYNC has returned 0; else
+ *   it follows within seconds, as on Linux.
+ *
+ * Versions: the interface only grows. Structs of options begin with their size, so that a program built
+ * against an older header runs with a newer library.
+ */
+#ifndef EXTANT_EXTANT_H
+#define EXTANT_EXTANT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define EXTANT_API __attribute__((visibility("default")))
+#else
+#define EXTANT_API
+#endif
+
+#define EXTANT_VERSION_MAJOR 0
+#define EXTANT_VERSION_MINOR 1
+/* "0.1.0" */
+EXTANT_API const char *extant_version(void);
+
+/* A mounted file system. */
+struct extant;
+
+/* ---- mounting */
+
+enum extant_mode {
+	EXTANT_THREADED,		/* background tasks are threads; any thread may call */
+	EXTANT_INLINE,			/* no threads: background work runs in the calling thread, in the same order each time */
+	EXTANT_SEEDED,			/* as inline, the next task drawn from `seed`: interleavings that repeat */
+};
+
+enum extant_level { EXTANT_ERROR, EXTANT_WARNING, EXTANT_INFO };
+
+struct extant_options {
+	size_t size;			/* sizeof(struct extant_options) */
+	/*
+	 * mount(8)'s options for ext4, separated by commas: "ro", "data=journal", "commit=30", ...; and
+	 * cache_mb=N, dialect=4.9|6.18, offset=BYTES, partition=N, sb=N. NULL: none.
+	 */
+	const char *mount_options;
+	enum extant_mode mode;
+	uint64_t seed;			/* of the scheduler and of random numbers; 0: from the system */
+	int64_t virtual_time_ns;	/* inline, seeded: the clock stands there until extant_sleep; 0: the machine's clock */
+	int64_t clock_tick_ns;		/* stamps move in steps of it; 0: not */
+	const char *mount_point;	/* remembered in the superblock, as Linux does; NULL: not */
+	/* Messages, one line each, from whatever task. NULL: dropped. */
+	void (*message)(void *arg, enum extant_level level, const char *text);
+	/*
+	 * An assertion of the library has failed. It may return: then the mount is dead, every call on it answers
+	 * -EIO and nothing is written any more. NULL: the process stops.
+	 */
+	void (*assertion_failed)(void *arg, const char *text);
+	void *arg;			/* of both */
+	uint32_t uid, gid, umask;	/* who acts: owner of what is created; uid 0 is asked no permission */
+};
+
+/* All fields at their defaults, `size` set. */
+EXTANT_API void extant_options_init(struct extant_options *opt);
+
+/*
+ * Mounts an image file or block device. `opt` NULL: defaults. -EBUSY: something else has it open for writing
+ * or mounted; -EINVAL: no ext4, or an option that is not known; -EOPNOTSUPP: a feature that this version does
+ * not know; -EUCLEAN, -EBADMSG: damaged. In each of these cases the image is unchanged and the reason has
+ * gone to the message callback.
+ */
+EXTANT_API int extant_mount(const char *image, const struct extant_options *opt, struct extant **out);
+
+/* Writes everything and ends the mount, whatever it returns: the first error. -EBUSY: files are open, the mount goes on. */
+EXTANT_API int extant_unmount(struct extant *x);
+
+/* New options for a mount; those that cannot change are refused (-EINVAL). */
+EXTANT_API int extant_remount(struct extant *x, const char *mount_options);
+
+enum extant_shutdown { EXTANT_SHUTDOWN_DEFAULT, EXTANT_SHUTDOWN_LOGFLUSH, EXTANT_SHUTDOWN_NOLOGFLUSH };
+/* EXT4_IOC_SHUTDOWN: from now on -EIO; what was not yet written stays so. A test's power cut. */
+EXTANT_API int extant_shutdown(struct extant *x, enum extant_shutdown how);
+
+/* ---- files (open(2), read(2), ...) */
+
+EXTANT_API int extant_open(struct extant *x, const char *path, int flags, uint32_t mode);
+EXTANT_API int extant_close(struct extant *x, int fd);
+EXTANT_API int64_t extant_read(struct extant *x, int fd, void *buf, size_t len);
+EXTANT_API int64_t extant_write(struct extant *x, int fd, const void *buf, size_t len);
+EXTANT_API int64_t extant_pread(struct extant *x, int fd, void *buf, size_t len, int64_t offset);
+EXTANT_API int64_t extant_pwrite(struct extant *x, int fd, const void *buf, size_t len, int64_t offset);
+/* SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE */
+EXTANT_API int64_t extant_lseek(struct extant *x, int fd, int64_t offset, int whence);
+EXTANT_API int extant_fsync(struct extant *x, int fd);
+EXTANT_API int extant_fdatasync(struct extant *x, int fd);
+EXTANT_API int extant_sync_file_range(struct extant *x, int fd, int64_t offset, int64_t len);
+EXTANT_API int extant_ftruncate(struct extant *x, int fd, int64_t size);
+EXTANT_API int extant_fadvise(struct extant *x, int fd, int64_t offset, int64_t len, int advice);
+/* The flags of an open file, as fcntl(F_GETFL) tells them. */
+EXTANT_API int extant_file_flags(struct extant *x, int fd);
+/* syncfs(2) */
+EXTANT_API int extant_sync(struct extant *x);
+
+/* ---- names */
+
+EXTANT_API int extant_mkdir(struct extant *x, const char *path, uint32_t mode);
+EXTANT_API int extant_rmdir(struct extant *x, const char *path);
+EXTANT_API int extant_unlink(struct extant *x, const char *path);
+/* Not terminated; its length. */
+EXTANT_API int extant_readlink(struct extant *x, const char *path, char *buf, size_t size);
+
+struct extant_dirent {
+	uint64_t next;			/* position behind it, for extant_lseek */
+	uint32_t ino;
+	uint8_t type;			/* DT_* of <dirent.h> */
+	const char *name;		/* terminated; lives during the callback */
+};
+/*
+ * Entries of an open directory from its position on, `.` and `..` among them, until the end or until fn returns
+ * other than 0: that entry comes again next time.
+ */
+EXTANT_API int extant_readdir(struct extant *x, int fd, int (*fn)(void *arg, const struct extant_dirent *d), void *arg);
+
+/* ---- attributes */
+
+struct extant_time {
+	int64_t sec;
+	uint32_t nsec;
+};
+struct extant_stat {			/* statx(2) */
+	uint64_t ino, size;
+	uint64_t blocks;		/* of 512 bytes, those of delayed writes included */
+	uint32_t mode, nlink, uid, gid, blksize, generation;
+	uint32_t flags;			/* chattr's FS_*_FL */
+	uint32_t rdev_major, rdev_minor;
+	struct extant_time atime, mtime, ctime, btime;
+};
+EXTANT_API int extant_stat(struct extant *x, const char *path, struct extant_stat *out);
+EXTANT_API int extant_lstat(struct extant *x, const char *path, struct extant_stat *out);
+EXTANT_API int extant_fstat(struct extant *x, int fd, struct extant_stat *out);
+EXTANT_API int extant_access(struct extant *x, const char *path, int mode);
+EXTANT_API int extant_chmod(struct extant *x, const char *path, uint32_t mode);
+/* UINT32_MAX: as it is. Links are not followed. */
+EXTANT_API int extant_chown(struct extant *x, const char *path, uint32_t uid, uint32_t gid);
+/* NULL: as it is. Links are not followed. */
+EXTANT_API int extant_utimens(struct extant *x, const char *path, const struct extant_time *atime,
+			      const struct extant_time *mtime);
+EXTANT_API int extant_truncate(struct extant *x, const char *path, int64_t size);
+
+struct extant_statfs {
+	uint32_t block_size;
+	uint64_t blocks, free, available, files, files_free;
+};
+EXTANT_API int extant_statfs(struct extant *x, const char *path, struct extant_statfs *out);
+
+struct extant_extent {			/* FS_IOC_FIEMAP: bytes, FIEMAP_EXTENT_* */
+	uint64_t logical, physical, length;
+	uint32_t flags;
+};
+EXTANT_API int extant_fiemap(struct extant *x, int fd, int (*fn)(void *arg, const struct extant_extent *e), void *arg);
+
+/* ---- time: inline and seeded mounts with a virtual clock */
+
+/* Lets time pass; what is due in it (commits, write-back) runs. With the machine's clock, it sleeps. */
+EXTANT_API int extant_sleep(struct extant *x, int64_t ns);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
