@@ -109,7 +109,7 @@ static int64_t write_page(struct inode *inode, const uint8_t *buf, uint64_t pos,
 		return err;
 	memcpy(w.page->data + pos % page_size(inode->fs->pages), buf, len);
 	err = ext4_write_end(inode, &w, len);
-	return err ? err : len;
+	return err ? err : (int64_t)len;
 }
 
 static int64_t generic_perform_write(struct inode *inode, const uint8_t *buf, size_t len, uint64_t pos)
