@@ -34,7 +34,8 @@ static void a_hundred_thousand_switches_are_quick(void **state)
 	sched_get_stats(f.sched, &stats);
 	assert_true(stats.switches >= 100000);
 	fixture_close(&f);
-	assert_true(clock_monotonic(&real) - before < 2 * NSEC_PER_SEC);
+	/* It takes 2 ms, but for sanitizers and busy machines. */
+	assert_true(clock_monotonic(&real) - before < 10 * NSEC_PER_SEC);
 }
 
 /* ---- stacks */

@@ -153,10 +153,8 @@ bool mutex_trylock(struct mutex *m)
 	return true;
 }
 
-void mutex_unlock(struct mutex *m)
+void mutex_release(struct mutex *m, struct task_slot *t)
 {
-	struct task_slot *t = current_slot();
-
 	ensure(mutex_owner(m) == (struct task *)t);
 	rank_pop(t, m);
 	if (is_coroutine(t)) {
@@ -165,6 +163,12 @@ void mutex_unlock(struct mutex *m)
 	}
 	set_owner(m, NULL);
 	pthread_mutex_unlock(&m->thread);
+}
+
+void mutex_unlock(struct mutex *m)
+{
+	mutex_release(m, current_slot());
+	sched_step();
 }
 
 void mutex_assert_held(const struct mutex *m)
@@ -348,6 +352,7 @@ void rwlock_unread(struct rwlock *l)
 	ensure(l->holders > 0);
 	l->holders--;
 	coroutine_hand_over(l);
+	sched_step();
 }
 
 void rwlock_unwrite(struct rwlock *l)
@@ -363,6 +368,7 @@ void rwlock_unwrite(struct rwlock *l)
 	}
 	l->holders = 0;
 	coroutine_hand_over(l);
+	sched_step();
 }
 
 void rwlock_assert_written(const struct rwlock *l)

@@ -14,6 +14,7 @@ struct scene {
 	struct rwlock rwlock;
 	struct waitq q;
 	_Atomic int got_through;	/* who should not have */
+	bool came_late;
 	struct task *tasks[8];
 };
 
@@ -166,6 +167,55 @@ static void a_caller_that_waits_comes_back(struct fixture *f)
 	assert_non_null(strstr(f->text, "daemon"));
 }
 
+/* ---- who goes on although it is poisoned: until it waits, everybody may */
+
+static void lock_after_poison(void *arg)
+{
+	struct scene *s = arg;
+
+	while (!sched_poisoned(s->f->sched))
+		sched_step();
+	s->came_late = true;
+	mutex_lock(&s->mutex);
+	s->got_through++;
+}
+
+static void fail_at_once(void *arg)
+{
+	ensure(!"early");
+}
+
+static int hold_and_let_go(void *arg)
+{
+	struct scene *s = arg;
+
+	mutex_lock(&s->mutex);
+	s->tasks[0] = spawn(s->f, "late", lock_after_poison, s);
+	s->tasks[1] = spawn(s->f, "early", fail_at_once, s);
+	while (!s->came_late)
+		sched_step();
+	for (int i = 0; i < 10; i++)
+		sched_step();		/* it has come to the lock and was unwound */
+	mutex_unlock(&s->mutex);
+	return 3;
+}
+
+static void an_unwound_task_is_not_in_line(void **state)
+{
+	for (uint64_t seed = 0; seed < 20; seed++) {
+		struct fixture f;
+		struct scene s;
+
+		fixture_open(&f, SCHED_SEEDED, seed);
+		scene_init(&s, &f);
+		assert_int_equal(task_call(f.sched, "test", hold_and_let_go, &s), 3);
+		task_join(s.tasks[0]);
+		task_join(s.tasks[1]);
+		assert_int_equal(s.got_through, 0);
+		fixture_close(&f);
+	}
+}
+
 static void poisoned(void **state)
 {
 	in_all_modes(calls_answer_eio_from_then_on);
@@ -220,14 +270,32 @@ static void both_frames_of_one_task_go_at_once(struct fixture *f)
 	assert_null(task_current());
 }
 
+/* From so far down the stack that what is called next runs over its frames. */
+__attribute__((noinline)) static int succeed_deep_down(struct fixture *f)
+{
+	volatile char room[256];
+
+	room[0] = 0;
+	return task_call(f->sched, "inner", succeed, NULL) + room[0];
+}
+
+__attribute__((noinline)) static int overwrite_and_fail(void *arg)
+{
+	volatile char room[1024];
+
+	for (size_t i = 0; i < sizeof(room); i++)
+		room[i] = 0;
+	return fail_holding(arg) + room[0];
+}
+
 static void a_guard_goes_with_its_frame(struct fixture *f)
 {
 	struct task *me = enter(f);
 	struct scene s;
 
 	scene_init(&s, f);
-	assert_int_equal(task_call(f->sched, "inner", succeed, NULL), 17);
-	assert_int_equal(task_call(f->sched, "inner", fail_holding, &s), -EIO);
+	assert_int_equal(succeed_deep_down(f), 17);
+	assert_int_equal(task_call(f->sched, "inner", overwrite_and_fail, &s), -EIO);
 	assert_ptr_equal(task_current(), me);
 	assert_int_equal(task_call(f->sched, "inner", succeed, NULL), -EIO);
 	task_leave(me);
@@ -326,6 +394,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(poisoned),
 		cmocka_unit_test(waiters),
+		cmocka_unit_test(an_unwound_task_is_not_in_line),
 		cmocka_unit_test(nesting),
 		cmocka_unit_test(a_deadlock_poisons_too),
 		cmocka_unit_test(a_deadlock_at_the_end_of_a_task_poisons_too),

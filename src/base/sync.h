@@ -4,7 +4,7 @@
  *
  *   threaded  a task is a thread, a lock is a mutex of the C library
  *   inline    tasks are coroutines in the caller's thread; at a wait the first that can run goes on
- *   seeded    as inline, but the next task is drawn from a seed at each lock, wait and atomic step
+ *   seeded    as inline, but the next task is drawn from a seed at each lock, unlock, wait and step
  *
  * Whoever runs code of a mount is a task of its scheduler. Background work is spawned
  * (task_spawn); a caller becomes one for the length of its call (task_enter, task_leave). The

@@ -190,6 +190,11 @@ void coroutine_unblock(struct task_slot *t);
 /* Behind all others that can run (inline), or drawn (seeded). False: there was nobody else. */
 bool coroutine_yield(struct task_slot *t);
 
+/* ---- lock.c */
+
+/* mutex_unlock() without the step of seeded mode behind it. */
+void mutex_release(struct mutex *m, struct task_slot *t);
+
 /* ---- rank.c: nothing in release builds; `t` may be NULL */
 
 #ifdef EXTANT_SLOW_ASSERTS

@@ -4,7 +4,14 @@
  * inline mode they take turns in order; a seed repeats a run; time passes by itself when all
  * wait.
  */
+#include <errno.h>
+#include <pthread.h>
+
 #include "base/sync_test.h"
+
+static void do_nothing(void *arg)
+{
+}
 
 /* ---- callers */
 
@@ -56,6 +63,88 @@ static void calls_nest_over_schedulers(struct fixture *f)
 	assert_ptr_equal(task_current(), a);
 	task_leave(a);
 	fixture_close(&other);
+}
+
+/* ---- many callers at once */
+
+enum { CALLERS = 24, CALLS = 500 };
+
+struct crowd {
+	struct fixture *f;
+	_Atomic uint32_t inside[CALLERS + 16];	/* by id: each id is one task's at a time */
+	_Atomic int wrong;
+};
+
+static void *call_often(void *arg)
+{
+	struct crowd *c = arg;
+
+	for (int i = 0; i < CALLS; i++) {
+		struct task *t = task_enter(c->f->sched, "caller");
+
+		if (!t || t->id >= array_size(c->inside)) {
+			c->wrong++;
+			return NULL;
+		}
+		c->wrong += atomic_fetch_add(&c->inside[t->id], 1) != 0;
+		if (i % 50 == 0)
+			task_sleep(NSEC_PER_MSEC);	/* so that all of them are inside at times */
+		atomic_fetch_sub(&c->inside[t->id], 1);
+		task_leave(t);
+	}
+	return NULL;
+}
+
+static void each_caller_has_a_slot(void **state)
+{
+	pthread_t threads[CALLERS];
+	struct fixture f;
+	struct crowd c = { .f = &f };
+
+	fixture_open(&f, SCHED_THREADED, 0);
+	for (int i = 0; i < CALLERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, call_often, &c), 0);
+	for (int i = 0; i < CALLERS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_int_equal(c.wrong, 0);
+	fixture_close(&f);
+}
+
+static void without_memory_nobody_enters(void **state)
+{
+	struct task *tasks[32], *t;
+	int spawned = 0, waits = 1;
+	struct fixture f;
+
+	fixture_open(&f, SCHED_INLINE, 0);
+	arena_fail_at(f.arena, 0);
+	while (task_spawn(f.sched, "task", do_nothing, &waits, &tasks[spawned]) == 0)
+		spawned++;
+	assert_in_range(spawned, 2, 31);	/* until the first slots were full */
+	t = task_enter(f.sched, "test");	/* it failed once: now there is memory */
+	assert_non_null(t);
+	task_leave(t);
+	while (spawned > 0)
+		task_join(tasks[--spawned]);
+	fixture_close(&f);
+}
+
+static void each_allocation_of_a_scheduler_may_fail(void **state)
+{
+	struct fixture f = { .arena = arena_create() };
+	struct sched_options opt = { .mode = SCHED_THREADED, .clock = &f.clock };
+	uint64_t nth = 0;
+	int err;
+
+	assert_non_null(f.arena);
+	do {
+		arena_fail_at(f.arena, nth++);
+		err = sched_create(f.arena, &opt, &f.sched);
+	} while (err == -ENOMEM);
+	assert_int_equal(err, 0);
+	assert_true(nth > 1);
+	arena_fail_at(f.arena, UINT64_MAX);
+	fixture_close(&f);
 }
 
 /* ---- spawned tasks */
@@ -229,6 +318,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(callers),
+		cmocka_unit_test(each_caller_has_a_slot),
+		cmocka_unit_test(without_memory_nobody_enters),
+		cmocka_unit_test(each_allocation_of_a_scheduler_may_fail),
 		cmocka_unit_test(spawned),
 		cmocka_unit_test(inline_tasks_take_turns),
 		cmocka_unit_test(a_seed_repeats_its_run),

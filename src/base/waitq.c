@@ -86,7 +86,7 @@ bool waitq_sleep(struct waitq *q, struct mutex *m, int64_t deadline, const char 
 	counter_add(&t->sleeps);
 	task_block_prepare(t, what);
 	add_sleeper(q, t);
-	mutex_unlock(m);
+	mutex_release(m, t);		/* without a step: who wakes finds it waiting */
 	task_block(t, deadline);
 	woken = remove_sleeper(q, t);
 	unwind_if_poisoned(t);

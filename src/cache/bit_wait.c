@@ -42,20 +42,18 @@ void bit_wait_clear(struct bit_wait *w, uint64_t key, _Atomic uint32_t *state, u
 		(void)waitq_sleep(&p->queue, &p->lock, CLOCK_NEVER, what);
 }
 
-void bit_wait_release(struct bit_wait *w, uint64_t key, _Atomic uint32_t *state, uint32_t bits)
-{
-	struct bit_wait_place *p = place_of(w, key);
-
-	if (!(atomic_fetch_and(state, ~bits) & BIT_WAITERS))
-		return;
-	guard(&p->lock);
-	atomic_fetch_and(state, ~BIT_WAITERS);
-	waitq_wake_all(&p->queue);
-}
-
 void bit_wait_lock(struct bit_wait *w, uint64_t key, _Atomic uint32_t *state, uint32_t bit,
 		   const char *what)
 {
 	while (!bit_trylock(state, bit))
 		bit_wait_clear(w, key, state, bit, what);
+}
+
+void bit_wait_wake(struct bit_wait *w, uint64_t key, _Atomic uint32_t *state)
+{
+	struct bit_wait_place *p = place_of(w, key);
+
+	guard(&p->lock);
+	atomic_fetch_and(state, ~BIT_WAITERS);
+	waitq_wake_all(&p->queue);
 }

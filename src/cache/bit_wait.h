@@ -37,15 +37,21 @@ void bit_wait_fini(struct bit_wait *w);
 /* Sleeps until the bit is clear; `what` says so in a report of a deadlock. */
 void bit_wait_clear(struct bit_wait *w, uint64_t key, _Atomic uint32_t *state, uint32_t bit,
 		    const char *what);
-/* Clears the bits, having made what was done under them visible, and wakes who waits. */
-void bit_wait_release(struct bit_wait *w, uint64_t key, _Atomic uint32_t *state, uint32_t bits);
 /* Sets the bit, alone; sleeps while another task has it. */
 void bit_wait_lock(struct bit_wait *w, uint64_t key, _Atomic uint32_t *state, uint32_t bit,
 		   const char *what);
+/* Wakes who waits for a bit of `state`. */
+void bit_wait_wake(struct bit_wait *w, uint64_t key, _Atomic uint32_t *state);
 
 static inline bool bit_trylock(_Atomic uint32_t *state, uint32_t bit)
 {
 	return !(atomic_fetch_or(state, bit) & bit);
+}
+
+/* What was done under the bit is visible to who takes it next. True: call bit_wait_wake. */
+static inline must_check bool bit_unlock(_Atomic uint32_t *state, uint32_t bit)
+{
+	return atomic_fetch_and(state, ~bit) & BIT_WAITERS;
 }
 
 #endif

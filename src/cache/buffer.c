@@ -64,9 +64,19 @@ uint32_t buffer_cache_block_size(const struct buffer_cache *c)
 	return c->opt.block_size;
 }
 
+uint64_t buffer_cache_block_count(const struct buffer_cache *c)
+{
+	return atomic_load_explicit(&c->block_count, memory_order_relaxed);
+}
+
 struct block_device *buffer_cache_device(const struct buffer_cache *c)
 {
 	return c->opt.device;
+}
+
+void *buffer_cache_user(const struct buffer_cache *c)
+{
+	return c->opt.user;
 }
 
 void buffer_cache_set_geometry(struct buffer_cache *c, uint32_t block_size, uint64_t block_count)

@@ -57,19 +57,20 @@ enum buffer_state {
 	/* 1u << 31: BIT_WAITERS */
 };
 
+/* What a look-up touches comes first: one line of the processor's cache. */
 struct buffer {
 	uint64_t block;			/* constant */
 	uint8_t *data;			/* block_size bytes; constant while referenced */
 	_Atomic uint32_t state;
 	_Atomic int32_t refs;		/* the cache has one while it is in the hash */
 	const struct buffer_kind *_Atomic kind;		/* NULL: not verified yet */
+	struct page *page;		/* whose bytes these are; NULL: its own; constant */
+	struct buffer *_Atomic hash_next;	/* buffer_hash.c's; published: written under the shard's lock */
 	struct buffer_owner owner;	/* set with kind */
-	struct page *page;		/* whose bytes these are; NULL: its own */
-	struct buffer_cache *cache;
+	struct buffer_cache *cache;	/* constant */
 	struct journal_head *_Atomic journal_head;	/* jbd2/; set and cleared under its lock */
 	struct mutex state_lock;	/* RANK_BUFFER_STATE: this buffer's place in the journal */
 	/* the rest is buffer*.c's */
-	struct buffer *_Atomic hash_next;	/* published: written under the shard's lock */
 	struct list lru;		/* shard's lock */
 	struct rb_node dirty_node;	/* dirty_lock */
 	_Atomic int io_error;		/* of the last read, with BUFFER_ERROR */
@@ -95,7 +96,10 @@ must_check int buffer_cache_create(const struct buffer_cache_options *opt, struc
 /* Nothing is dirty any more and nobody holds a reference. NULL: nothing. */
 void buffer_cache_destroy(struct buffer_cache *c);
 uint32_t buffer_cache_block_size(const struct buffer_cache *c);
+uint64_t buffer_cache_block_count(const struct buffer_cache *c);
 struct block_device *buffer_cache_device(const struct buffer_cache *c);
+/* What it hands to verify and seal. */
+void *buffer_cache_user(const struct buffer_cache *c);
 /* A file system that shrinks or grows; a new block size only while nobody holds a buffer (what is clean goes). */
 void buffer_cache_set_geometry(struct buffer_cache *c, uint32_t block_size, uint64_t block_count);
 

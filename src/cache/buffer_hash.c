@@ -335,10 +335,13 @@ static size_t shrink_batch(struct buffer_cache *c, struct buffer_shard *s, size_
 
 	list_init(&dead);
 	mutex_lock(&s->lock);
-	*left = min(*left, 2 * s->count);
 	for (int i = 0; i < SCAN_BATCH && *left > 0 && wanted > 0; i++, --*left) {
+		*left = min(*left, 2 * s->count);
+		if (*left == 0)
+			break;
 		b = list_last(&s->lru, struct buffer, lru);
-		if (!b || !reclaim_one(s, b))
+		__builtin_prefetch(list_entry(b->lru.prev, struct buffer, lru));
+		if (!reclaim_one(s, b))
 			continue;
 		list_add_tail(&dead, &b->lru);
 		wanted--;

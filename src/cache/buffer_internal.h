@@ -65,7 +65,8 @@ static inline void buffer_io_begin(struct buffer *b)
 
 static inline void buffer_io_end(struct buffer *b)
 {
-	bit_wait_release(&b->cache->io, b->block, &b->state, BUFFER_IO);
+	if (bit_unlock(&b->state, BUFFER_IO))
+		bit_wait_wake(&b->cache->io, b->block, &b->state);
 }
 
 static inline uint32_t buffer_state(const struct buffer *b)

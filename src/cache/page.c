@@ -225,7 +225,8 @@ int page_find_or_create(struct mapping *m, uint64_t index, struct page **out)
 void page_lock(struct page *p)
 {
 	lock_rank_assert_below(RANK_PAGE + 1);	/* other pages may be held: their order is the caller's */
-	bit_wait_lock(&p->cache->waits, p->wait_key, &p->state, PAGE_LOCKED, "page lock");
+	if (unlikely(!bit_trylock(&p->state, PAGE_LOCKED)))
+		bit_wait_lock(&p->cache->waits, p->wait_key, &p->state, PAGE_LOCKED, "page lock");
 }
 
 bool page_trylock(struct page *p)

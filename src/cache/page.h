@@ -65,16 +65,17 @@ struct page_block {
 
 struct mapping;
 
+/* What a look-up and reclaim touch comes first: one line of the processor's cache. */
 struct page {
 	_Atomic uint32_t state;
 	_Atomic int32_t refs;
+	uint8_t *data;			/* constant; page lock or inode's lock: the bytes; not zeroed when new */
 	uint64_t index;			/* constant; below UINT64_MAX */
 	struct mapping *mapping;	/* page lock, or WRITEBACK; NULL once removed */
-	uint8_t *data;			/* constant; page lock or inode's lock: the bytes; not zeroed when new */
 	/* page*.c's: */
+	struct list lru;		/* lock of the mapping's part of the LRU */
 	struct page_cache *cache;	/* constant */
 	uint64_t wait_key;		/* constant */
-	struct list lru;		/* lock of the mapping's part of the LRU */
 	struct epoch_node retire;
 	/* page lock: */
 	struct page_block blocks[];	/* mapping->blocks_per_page */

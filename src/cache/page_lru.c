@@ -84,6 +84,7 @@ static int pick(struct lru_part *part, int wanted, struct page **out, size_t *le
 	*left = min(*left, 2 * part->count);
 	for (int i = 0; i < SCAN_BATCH && *left > 0 && count < wanted; i++, --*left) {
 		p = list_last(&part->pages, struct page, lru);
+		__builtin_prefetch(list_entry(p->lru.prev, struct page, lru));
 		if (look_at(part, p))
 			out[count++] = p;
 	}

@@ -96,7 +96,8 @@ void page_unlock(struct page *p)
 	ensure(state & PAGE_LOCKED);
 	if (unlikely(state & PAGE_CLEANING))
 		end_cleaning(p);
-	bit_wait_release(&p->cache->waits, p->wait_key, &p->state, PAGE_LOCKED);
+	if (unlikely(bit_unlock(&p->state, PAGE_LOCKED)))
+		bit_wait_wake(&p->cache->waits, p->wait_key, &p->state);
 }
 
 void page_start_writeback(struct page *p)
@@ -133,7 +134,8 @@ void page_end_writeback(struct page *p, int err)
 	radix_clear_tag(&m->pages, p->index, MAPPING_TAG_WRITEBACK);
 	atomic_fetch_sub_explicit(&m->writeback_count, 1, memory_order_relaxed);
 	mutex_unlock(&m->lock);
-	bit_wait_release(&c->waits, p->wait_key, &p->state, PAGE_WRITEBACK);
+	if (bit_unlock(&p->state, PAGE_WRITEBACK))
+		bit_wait_wake(&c->waits, p->wait_key, &p->state);
 	page_put(p);
 	budget_cleaned(c->opt.budget);
 }

@@ -115,6 +115,9 @@ must_check int ext4_orphan_add(struct handle *h, struct inode *inode);
 must_check int ext4_orphan_del(struct handle *h, struct inode *inode);
 /* The inode leaves memory and stays an orphan on disk (an error, or a read-only end). */
 void ext4_orphan_forget(struct inode *inode);
+/* The superblock must say that the file may hold some, and when it holds none. */
+bool ext4_orphan_file_in_use(const struct ext4_fs *fs);
+bool ext4_orphan_file_empty(const struct ext4_fs *fs);
 /* At mount: truncates or deletes what was left over. */
 void ext4_orphan_cleanup(struct ext4_fs *fs);
 

@@ -60,8 +60,9 @@ struct ext4_group {
 	/* from the descriptor; the descriptor's bytes follow them (ext4_group_dirty) */
 	uint32_t free_clusters, free_inodes, used_dirs, itable_unused;
 	uint16_t flags;				/* EXT4_BG_* */
+	bool zeroing;				/* lazyinit.c: no new inode now; fs->zeroed wakes */
 	bool block_bitmap_bad, inode_bitmap_bad;	/* damaged: nothing is taken from it */
-	struct mb_group *mb;			/* mballoc.c: buddy and free extents; NULL: not loaded */
+	struct mb_group *_Atomic mb;		/* mballoc.c: buddy and free extents; NULL: not loaded */
 };
 
 /*
@@ -131,6 +132,7 @@ struct ext4_fs {
 	struct orphans *orphans;		/* orphan.c */
 	struct system_zones *zones;		/* zones.c: blocks that are the file system's own */
 	struct flusher *flusher;		/* flusher.c: the task that writes back */
+	struct waitq zeroed;			/* a group is zeroed; with its lock */
 	struct lazyinit *lazyinit;		/* lazyinit.c; NULL: nothing to do */
 	struct buffer_kinds *kinds;
 
@@ -140,6 +142,7 @@ struct ext4_fs {
 	_Atomic bool error_seen;
 	const char *mount_point;		/* what the first open writes into the superblock; or NULL */
 	bool was_clean;				/* the superblock said so at the mount */
+	bool orphans_done;			/* the orphan file was empty at the end */
 	_Atomic bool
 		mount_point_stored; /* the first open of a mount writes it into the superblock */
 	struct mutex orphan_lock;		/* RANK_ORPHAN */

@@ -13,6 +13,7 @@
 #include "ext4/csum.h"
 #include "ext4/hash.h"
 #include "ext4/inode_internal.h"
+#include "ext4/lazyinit.h"
 
 #define NO_GROUP UINT32_MAX
 
@@ -307,6 +308,7 @@ static int search_group(struct search *s)
 		return err;
 	if (!g->free_inodes)
 		return -EAGAIN;
+	ext4_wait_zeroed(fs, g);
 	err = ext4_read_inode_bitmap(fs, g, &bits);
 	if (err)
 		return err == -EFSCORRUPTED || err == -EFSBADCRC ? -EAGAIN : err;

@@ -163,7 +163,6 @@ static struct inode *inode_alloc(struct ext4_fs *fs, uint32_t ino)
 	rwlock_init(&i->invalidate_lock, RANK_INODE_INVALIDATE);
 	mutex_init(&i->writeback_lock, RANK_WRITEBACK);
 	mutex_init(&i->reserve_lock, RANK_RESERVE);
-	mutex_init(&i->pa_lock, RANK_PREALLOC);
 	ext4_es_init_tree(&i->es);
 	mapping_init(&i->mapping, fs->pages, i);
 	list_init(&i->preallocations);
@@ -189,7 +188,6 @@ static void inode_free(struct epoch_node *node)
 	rwlock_fini(&i->invalidate_lock);
 	mutex_fini(&i->writeback_lock);
 	mutex_fini(&i->reserve_lock);
-	mutex_fini(&i->pa_lock);
 	budget_uncharge(fs->budget, sizeof(*i));
 	arena_free(fs->arena, i);
 }

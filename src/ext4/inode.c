@@ -297,17 +297,14 @@ static int want_large_file(struct handle *h, struct inode *i)
 	return ext4_handle_dirty_metadata(fs, h, 0, fs->super_buffer);
 }
 
-int __ext4_mark_inode_dirty(struct handle *h, struct inode *i, const char *caller)
+int ext4_put_inode(struct handle *h, struct inode *i)
 {
 	struct ext4_fs *fs = i->fs;
 	uint32_t offset;
 	autobuffer b = NULL;
 	bool resized;
-	int err;
+	int err = inode_loc(fs, i->ino, atomic_load(&i->state) & INODE_FRESH, &b, &offset);
 
-	TRACE_SCOPE(fs, ext4_mark_inode_dirty);
-	trace(fs, ext4_mark_inode_dirty, i->ino, caller);
-	err = inode_loc(fs, i->ino, atomic_load(&i->state) & INODE_FRESH, &b, &offset);
 	if (!err)
 		err = ext4_journal_get_write_access(fs, h, b);
 	if (err)
@@ -318,6 +315,13 @@ int __ext4_mark_inode_dirty(struct handle *h, struct inode *i, const char *calle
 		return err;
 	ext4_update_fsync_trans(h, i, resized);
 	return want_large_file(h, i);
+}
+
+int __ext4_mark_inode_dirty(struct handle *h, struct inode *i, const char *caller)
+{
+	TRACE_SCOPE(i->fs, ext4_mark_inode_dirty);
+	trace(i->fs, ext4_mark_inode_dirty, i->ino, caller);
+	return ext4_put_inode(h, i);
 }
 
 int ext4_dirty_inode(struct inode *i)

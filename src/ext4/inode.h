@@ -67,8 +67,7 @@ struct inode {
 	uint32_t reserved_blocks;	/* delayed, not yet allocated; under reserve_lock */
 
 	/* allocation */
-	struct mutex pa_lock;		/* RANK_PREALLOC */
-	struct list preallocations;	/* mballoc.c */
+	struct list preallocations;	/* mb_prealloc.c */
 	ext4_group_t last_group;	/* directories: where the last child went; ~0: nowhere yet */
 
 	/* data */
@@ -195,6 +194,8 @@ int ext4_inode_for_each(struct ext4_fs *fs, int (*fn)(struct inode *i, void *arg
  */
 #define ext4_mark_inode_dirty(h, inode) __ext4_mark_inode_dirty(h, inode, __func__)
 must_check int __ext4_mark_inode_dirty(struct handle *h, struct inode *inode, const char *caller);
+/* The same without the event: the orphan list, which Linux keeps beside it. */
+must_check int ext4_put_inode(struct handle *h, struct inode *inode);
 /*
  * This handle's transaction is the one fsync (and, with `datasync`, fdatasync) of the inode must
  * wait for.

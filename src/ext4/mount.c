@@ -246,6 +246,7 @@ static void take_down(struct ext4_fs *fs)
 	mutex_fini(&fs->super_lock);
 	mutex_fini(&fs->groups_lock);
 	mutex_fini(&fs->orphan_lock);
+	waitq_fini(&fs->zeroed);
 	arena_free(a, fs);
 }
 
@@ -276,6 +277,7 @@ static struct ext4_fs *fs_new(const struct ext4_mount_args *args)
 	mutex_init(&fs->super_lock, RANK_SUPER);
 	mutex_init(&fs->groups_lock, RANK_SUPER);
 	mutex_init(&fs->orphan_lock, RANK_ORPHAN);
+	waitq_init(&fs->zeroed);
 	return fs;
 }
 
@@ -311,6 +313,7 @@ static int write_out(struct ext4_fs *fs)
 		ext4_lazyinit_stop(fs);
 	ext4_flusher_stop(fs);
 	ext4_inodes_evict_all(fs);
+	fs->orphans_done = ext4_orphan_file_empty(fs);
 	ext4_orphans_unload(fs);
 	ext4_mb_release(fs);
 	last = ext4_journal_end(fs);

@@ -134,8 +134,10 @@ void ext4_da_update_reserve_space(struct inode *inode, uint32_t used, bool quota
 	none_left = !inode->reserved_blocks;
 	mutex_unlock(&inode->reserve_lock);
 	/* The blocks now counted as the inode's own must reach its table entry. */
-	if (quota_claim)
+	if (quota_claim) {
+		ext4_inode_add_bytes(inode, (int64_t)used << fs->geo.block_bits);
 		(void)ext4_dirty_inode(inode); /* joins the open handle, which has the credit */
+	}
 	if (none_left && atomic_load_explicit(&inode->writers, memory_order_relaxed) == 0)
 		ext4_discard_preallocations(inode);
 }

@@ -8,6 +8,7 @@
  * The free counts in it are only written at those moments; the descriptors are the truth.
  */
 #include <string.h>
+#include "ext4/alloc.h"
 #include "ext4/csum.h"
 #include "ext4/feature.h"
 #include "ext4/group.h"
@@ -88,6 +89,14 @@ int ext4_commit_super(struct ext4_fs *fs, bool stable)
 				 stable && fs->opt.barrier ? BLOCK_FUA | BLOCK_META : BLOCK_META);
 }
 
+/* The orphan file may hold inodes: who does not know it must not write. */
+static void set_orphan_present(struct ext4_super_block *s, bool present)
+{
+	uint32_t bits = le32_get(s->s_feature_ro_compat) & ~(uint32_t)EXT4_FEATURE_RO_COMPAT_ORPHAN_PRESENT;
+
+	s->s_feature_ro_compat = le32_of(present ? bits | EXT4_FEATURE_RO_COMPAT_ORPHAN_PRESENT : bits);
+}
+
 int ext4_super_mark_mounted(struct ext4_fs *fs)
 {
 	struct ext4_super_block *s = fs->super;
@@ -99,6 +108,8 @@ int ext4_super_mark_mounted(struct ext4_fs *fs)
 	else
 		s->s_feature_incompat =
 			le32_of(le32_get(s->s_feature_incompat) | EXT4_FEATURE_INCOMPAT_RECOVER);
+	if (ext4_orphan_file_in_use(fs))
+		set_orphan_present(s, true);
 	if (!le16_get(s->s_max_mnt_count))
 		s->s_max_mnt_count = le16_of(20);
 	le16_add(&s->s_mnt_count, 1);
@@ -113,6 +124,8 @@ int ext4_super_mark_clean(struct ext4_fs *fs)
 
 	s->s_feature_incompat =
 		le32_of(le32_get(s->s_feature_incompat) & ~EXT4_FEATURE_INCOMPAT_RECOVER);
+	if (fs->orphans_done)
+		set_orphan_present(s, false);
 	if (fs->was_clean && !atomic_load(&fs->error_seen))
 		s->s_state = le16_of(le16_get(s->s_state) | EXT4_VALID_FS);
 	return ext4_commit_super(fs, true);

@@ -75,7 +75,8 @@ struct journal_options {
 	struct clock *clock;
 	const struct log *log;
 	struct trace *trace;
-	struct buffer_cache *buffers;		/* the file system's; also how the log is read */
+	struct buffer_cache *buffers;		/* the file system's; its user is handed to kind->seal */
+	struct budget *budget;			/* blocks in place are let go when it is short; or NULL */
 	struct block_device *device;		/* where log blocks lie */
 	const char *device_name;		/* of the commit task: "jbd2/NAME" */
 	const struct journal_ops *ops;
@@ -107,8 +108,13 @@ void jbd2_journal_identity(const struct journal *j, uint8_t uuid[16], int32_t *e
 /* True when the log holds transactions to replay. */
 bool jbd2_journal_needs_recovery(const struct journal *j);
 /*
- * Replays what is committed, in place, and flushes it; then the log is empty (J8: a crash at any write
- * in here recovers the same). `plan_only`: reads and counts, writes nothing.
+ * Replays what is committed, in place, and flushes it; then the superblock names a log in which nothing
+ * follows (J8: a crash at any write in here recovers the same). jbd2_journal_flush, once the user's own
+ * recovery is done, says that it is empty. Blocks in the cache take on what was replayed, and are to be
+ * verified again. `plan_only`: reads and counts, writes nothing.
+ *
+ * -EFSCORRUPTED, nothing written: the log replays blocks beyond the file system or inside the journal.
+ * -EOPNOTSUPP, nothing written: it ends in fast commits. -EIO, -ENOMEM.
  */
 must_check int jbd2_journal_recover(struct journal *j, bool plan_only, struct jbd2_recovery *out);
 /* Makes it ready for handles: starts the commit task. The features asked for are set with the first commit. */
@@ -162,6 +168,8 @@ must_check int jbd2_journal_get_write_access(struct handle *h, struct buffer *b)
 must_check int jbd2_journal_get_create_access(struct handle *h, struct buffer *b);
 /* Like get_write_access, for bitmaps: what is freed in them stays in `committed_data` until the commit. */
 must_check int jbd2_journal_get_undo_access(struct handle *h, struct buffer *b);
+/* With undo access: the block as it was before; until the handle is stopped. */
+const uint8_t *jbd2_journal_committed_data(const struct buffer *b);
 /* After the change: the block goes with the transaction. Costs a credit the first time. */
 must_check int jbd2_journal_dirty_metadata(struct handle *h, struct buffer *b);
 /* The block is freed in this handle: it needs no logging any more. `b` may be NULL when it is not in memory. */
@@ -221,7 +229,10 @@ must_check int jbd2_journal_flush(struct journal *j);
  */
 must_check int jbd2_checkpoint_writeback(struct journal *j, int64_t older_than_ns);
 uint64_t jbd2_checkpoint_bytes(const struct journal *j);
-/* Writes one block that a committed transaction left to write, if it may be; used when memory is short. */
+/*
+ * Writes in place what the oldest committed transaction left to write, and moves the log's tail; holding
+ * nothing. 0 when there is nothing, too.
+ */
 must_check int jbd2_log_do_checkpoint(struct journal *j);
 
 /* ---- end */

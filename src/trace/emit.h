@@ -6,9 +6,9 @@
  *
  * made from events.def. Code calls them through trace(), which asks first whether the event is on.
  *
- * The fields of an event are a sequence (type, name)(type, name)... . TRACE_EACH(OP, fields) applies OP to
- * each pair: OP_A and OP_B expand to what the pair becomes and then name each other, so that the next
- * pair is an argument list again; OP_A_END and OP_B_END end it.
+ * The fields of an event are a sequence (type, name)(type, name)... . TRACE_EACH(OP, fields)
+ * applies OP to each pair: OP_A and OP_B expand to what the pair becomes and then name each other,
+ * so that the next pair is an argument list again; OP_A_END and OP_B_END end it.
  */
 #ifndef EXTANT_TRACE_EMIT_H
 #define EXTANT_TRACE_EMIT_H

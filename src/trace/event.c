@@ -2,8 +2,8 @@
 /*
  * events.def and tables.def as data.
  *
- * Each event becomes a function that returns its description: inside it the fields are enumerators, so
- * that texts can name them, and a name that is no field does not compile.
+ * Each event becomes a function that returns its description: inside it the fields are enumerators,
+ * so that texts can name them, and a name that is no field does not compile.
  */
 #include <stddef.h>
 #include "trace/event.h"
@@ -103,7 +103,8 @@ const struct trace_text *trace_event_choose(const struct trace_event *e, enum tr
 static const struct trace_names tables[] = {
 #define NAME(value, name) { value, name },
 #define TABLE(id, in, delimiter, entries) \
-	{ #id, delimiter, TRACE_TABLE_##id, in, (const struct trace_name[]){ entries { 0, NULL } } },
+	{ #id, delimiter, TRACE_TABLE_##id, in, \
+	  (const struct trace_name[]){ entries { 0, NULL } } },
 #include "trace/tables.def"
 #undef TABLE
 #undef NAME

@@ -17,7 +17,9 @@ struct trace_field {
 	enum trace_type type;
 };
 
-/* A value that a text prints: the field in the low byte, above it how it is printed, and a table. */
+/*
+ * A value that a text prints: the field in the low byte, above it how it is printed, and a table.
+ */
 enum trace_value_kind {
 	TRACE_VALUE_PLAIN,
 	TRACE_VALUE_FLAGS,		/* names of bits */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the three formats share: the tasks met so far with their open scopes, the output. Inside trace/.
+ * What the three formats share: the tasks met so far with their open scopes, the output. Inside
+ * trace/.
  */
 #ifndef EXTANT_TRACE_FORMAT_H
 #define EXTANT_TRACE_FORMAT_H
@@ -23,7 +24,7 @@ struct format_task {
 	unsigned open;
 	/* of the tree: */
 	struct string tree;		/* lines of the current operation */
-	bool reopen;			/* the scopes still open stand in an earlier piece: repeat them */
+	bool reopen;			/* its open scopes stand in an earlier piece: repeat them */
 };
 
 /* Boxes that enclose what is emitted now. */

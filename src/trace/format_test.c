@@ -24,9 +24,12 @@ static void ftrace_lines(void **state)
 	trace(&x, ext4_request_inode, 2, 0100644);
 	task_leave(task);
 	assert_string_equal(traced_text(&x, TRACE_FTRACE),
-		"          extant-0       [000] ..... 12345.678901: tracing_mark_write: op_begin 1 mkdir /d 0755\n"
-		"             app-1       [000] ..... 12345.678901: ext4_request_inode: dev 7,0 dir 2 mode 0100644\n"
-		"a-name-longer-than-sixteen-1       [000] ..... 99999999.999999: ext4_request_inode: dev 7,0"
+		"          extant-0       [000] ..... 12345.678901: tracing_mark_write: op_begin"
+		" 1 mkdir /d 0755\n"
+		"             app-1       [000] ..... 12345.678901: ext4_request_inode: dev 7,0"
+		" dir 2 mode 0100644\n"
+		"a-name-longer-than-sixteen-1       [000] ..... 99999999.999999:"
+		" ext4_request_inode: dev 7,0"
 		" dir 2 mode 0100644\n");
 	traced_close(&x);
 }
@@ -88,7 +91,8 @@ static const char founding_tree[] =
 	"      __ext4_new_inode\n"
 	"        { ext4_request_inode: dev 7,0 dir 2 mode 0100644 }\n"
 	"        __ext4_journal_start_sb\n"
-	"          { ext4_journal_start: dev 7,0 blocks, 35 rsv_blocks, 0 caller __ext4_new_inode }\n"
+	"          { ext4_journal_start: dev 7,0 blocks, 35 rsv_blocks, 0 caller __ext4_new_inode"
+	" }\n"
 	"        { ext4_allocate_inode: dev 7,0 ino 12 dir 2 mode 0100644 }\n"
 	"\n"
 	"## op 2: syncfs -> ret=0\n"
@@ -152,8 +156,10 @@ static void tree_goes_on(void **state)
 	trace_mark(x.trace, "op_begin 3 c");
 	assert_string_equal(traced_text(&x, TRACE_TREE),
 		"[extant-0]\nouter\n  inner\n"
-		"## op 1: a\n[extant-0]\nouter\n  inner\n    { jbd2_checkpoint: dev 7,0 result 1 }\n\n"
-		"## op 2: b\n[extant-0]\nouter\n  inner\n    { jbd2_checkpoint: dev 7,0 result 2 }\n"
+		"## op 1: a\n[extant-0]\nouter\n  inner\n    { jbd2_checkpoint: dev 7,0 result 1"
+		" }\n\n"
+		"## op 2: b\n[extant-0]\nouter\n  inner\n    { jbd2_checkpoint: dev 7,0 result 2"
+		" }\n"
 		"{ jbd2_checkpoint: dev 7,0 result 3 }\n\n"
 		"## op 3: c\n\n");
 	traced_close(&x);
@@ -203,7 +209,8 @@ static void tree_after_losses(void **state)
 		trace_scope_leave(x.trace, "deep");
 	trace(&x, jbd2_checkpoint, 2);
 	traced_text(&x, TRACE_TREE);
-	assert_non_null(strstr(x.text, "[extant-0]\nouter\n  its end is lost\n[extant-0]\ndeep\n  deep\n"));
+	assert_non_null(strstr(x.text, "[extant-0]\nouter\n  its end is lost\n"
+				       "[extant-0]\ndeep\n  deep\n"));
 	assert_non_null(strstr(x.text, "\n{ jbd2_checkpoint: dev 7,0 result 2 }\n"));
 	traced_close(&x);
 }
@@ -227,14 +234,16 @@ static void json_lines(void **state)
 	}
 	task_leave(task);
 	assert_string_equal(traced_text(&x, TRACE_JSONL),
-		"{\"format\":\"extant-trace\",\"version\":1,\"dialect\":\"6.18\",\"device\":\"7,0\"}\n"
+		"{\"format\":\"extant-trace\",\"version\":1,\"dialect\":\"6.18\","
+		"\"device\":\"7,0\"}\n"
 		"{\"seq\":1,\"time_ns\":1000,\"task\":\"a\\\"b\",\"task_id\":1,\"depth\":0,"
 		"\"mark\":\"op_begin 1 open /\xc3\xa4\\u00ff\\u0009\"}\n"
 		"{\"seq\":2,\"time_ns\":1000,\"task\":\"a\\\"b\",\"task_id\":1,\"depth\":0,"
 		"\"enter\":\"outer, inner\"}\n"
-		"{\"seq\":3,\"time_ns\":1000,\"task\":\"a\\\"b\",\"task_id\":1,\"depth\":2,\"scope\":\"inner\","
-		"\"event\":\"ext4_es_insert_delayed_extent\",\"fields\":{\"ino\":12,\"lblk\":0,\"len\":1,"
-		"\"pblk\":5,\"status\":\"WR\",\"lclu_allocated\":true,\"end_allocated\":false}}\n"
+		"{\"seq\":3,\"time_ns\":1000,\"task\":\"a\\\"b\",\"task_id\":1,\"depth\":2,"
+		"\"scope\":\"inner\",\"event\":\"ext4_es_insert_delayed_extent\","
+		"\"fields\":{\"ino\":12,\"lblk\":0,\"len\":1,\"pblk\":5,\"status\":\"WR\","
+		"\"lclu_allocated\":true,\"end_allocated\":false}}\n"
 		"{\"seq\":4,\"time_ns\":1000,\"task\":\"a\\\"b\",\"task_id\":1,\"depth\":0,"
 		"\"leave\":\"outer, inner\"}\n");
 	traced_close(&x);
@@ -277,7 +286,8 @@ static void memory_fails(void **state)
 			for (int n = 0; n < 100; n++)
 				trace(&x, jbd2_checkpoint, n);
 			arena_fail_at(x.base.arena, nth);
-			err = trace_formatter_create(x.trace, formats[i], take_text, &x, &x.formatter);
+			err = trace_formatter_create(x.trace, formats[i], take_text, &x,
+						     &x.formatter);
 			if (!err)
 				err = trace_format_all(x.formatter);
 			arena_fail_at(x.base.arena, UINT64_MAX);

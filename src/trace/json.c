@@ -6,10 +6,11 @@
  *	{"seq":7,"time_ns":2746689000,"task":"app","task_id":1,"depth":5,"scope":"__ext4_new_inode",
  *	 "event":"ext4_request_inode","fields":{"dir":2,"mode":33188}}
  *
- * (each on one line). Instead of `event` and `fields` stand `enter` or `leave` with a function's name, or
- * `mark` with its text. `depth` counts the scopes around it, `scope` is the innermost; `lost`, where it
- * stands, counts the records of this task that were dropped before this one. Numbers are numbers, flags
- * and callers strings as the kernel prints them. New members may come; these stay.
+ * (each on one line). Instead of `event` and `fields` stand `enter` or `leave` with a function's
+ * name, or `mark` with its text. `depth` counts the scopes around it, `scope` is the innermost;
+ * `lost`, where it stands, counts the records of this task that were dropped before this one.
+ * Numbers are numbers, flags and callers strings as the kernel prints them. New members may come;
+ * these stay.
  */
 #include <string.h>
 #include "trace/format.h"

@@ -32,7 +32,10 @@ static void set_tail(struct trace_ring *r, uint64_t tail)
 	atomic_store_explicit(&r->tail, tail, memory_order_release);
 }
 
-/* The word where its oldest record with a number below `end` begins, or NULL. Takes in names on the way. */
+/*
+ * The word where its oldest record with a number below `end` begins, or NULL. Takes in names on the
+ * way.
+ */
 static const uint64_t *ring_oldest(struct trace_ring *r, uint64_t end)
 {
 	for (;;) {

@@ -88,7 +88,9 @@ static void lose(struct trace_ring *r, uint64_t count)
 	atomic_fetch_add_explicit(&r->lost, count, memory_order_relaxed);
 }
 
-/* Words that a record of `words` takes at `head`, with what is left unused before the ring's end. */
+/*
+ * Words that a record of `words` takes at `head`, with what is left unused before the ring's end.
+ */
 static uint64_t words_taken(const struct trace_ring *r, uint64_t head, uint64_t words)
 {
 	uint64_t to_end = r->size_words - (head & (r->size_words - 1));
@@ -213,12 +215,24 @@ static void record_name(struct trace *t, struct trace_ring *r, const struct task
 		memcpy(r->name_written, task->name, TASK_NAME_MAX);
 }
 
-/* In no task there may be several threads at once: they take turns. */
+static void lose_unplaced(struct trace *t)
+{
+	atomic_fetch_add_explicit(&t->lost, 1, memory_order_relaxed);
+}
+
+/*
+ * In no task there may be several threads at once: they take turns. Who has the turn may be reading
+ * the trace, and what reads it may be what comes here: then the record is dropped.
+ */
 static void record_outside(struct trace *t, enum trace_event_id id, const uint64_t *values,
 			   unsigned count)
 {
-	while (atomic_exchange_explicit(&t->outside_busy, true, memory_order_acquire))
-		;
+	while (atomic_exchange_explicit(&t->outside_busy, true, memory_order_acquire)) {
+		if (atomic_load_explicit(&t->reading, memory_order_relaxed)) {
+			lose_unplaced(t);
+			return;
+		}
+	}
 	if (!t->outside) {
 		t->outside = ring_create(t, 0);
 		if (t->outside)
@@ -227,7 +241,7 @@ static void record_outside(struct trace *t, enum trace_event_id id, const uint64
 	if (t->outside)
 		(void)record(t, t->outside, id, values, count);	/* lost: counted */
 	else
-		atomic_fetch_add_explicit(&t->lost, 1, memory_order_relaxed);
+		lose_unplaced(t);
 	atomic_store_explicit(&t->outside_busy, false, memory_order_release);
 }
 
@@ -244,7 +258,7 @@ void trace_record(struct trace *t, enum trace_event_id id, const uint64_t *value
 	if (unlikely(!r || r->trace != t))
 		r = ring_of_task(t, task);
 	if (unlikely(!r)) {
-		atomic_fetch_add_explicit(&t->lost, 1, memory_order_relaxed);
+		lose_unplaced(t);
 		return;
 	}
 	if (unlikely(memcmp(r->name_written, task->name, TASK_NAME_MAX)))

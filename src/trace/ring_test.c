@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Records: none is lost unseen, their order is that of their making, full rings, several tasks at once,
- * and what is off leaves nothing behind.
+ * Records: none is lost unseen, their order is that of their making, full rings, several tasks at
+ * once, and what is off leaves nothing behind.
  */
 #include "trace/trace_test.h"
 
@@ -351,6 +351,32 @@ static void outside_of_tasks(void **state)
 	traced_close(&x);
 }
 
+/* The turn of those in no task is held while its ring is drained: who emits there does not wait. */
+static void emit_when_full(void *arg, struct trace *t)
+{
+	struct traced *x = arg;
+	int count = 0;
+
+	assert_true(trace_read_begin(t));
+	emit(x, 1, 1);
+	assert_int_equal(trace_read(t, count_outside, &count), 0);
+	trace_read_end(t);
+	assert_true(count > 100);
+}
+
+static void outside_and_full(void **state)
+{
+	struct traced x;
+
+	traced_open_with(&x, SCHED_INLINE, &(struct trace_options){ .ring_bytes = SMALL_RING,
+								    .drain = emit_when_full,
+								    .drain_arg = &x });
+	assert_int_equal(trace_enable(x.trace, "*", true), 0);
+	emit(&x, 1, 2000);
+	assert_int_equal(trace_lost(x.trace), 2000 / (SMALL_RING / 24));
+	traced_close(&x);
+}
+
 static int emit_and_count(void *arg, const struct trace_item *item)
 {
 	struct traced *x = arg;
@@ -415,6 +441,7 @@ int main(void)
 		cmocka_unit_test(threads_overflow),
 		cmocka_unit_test(names_change),
 		cmocka_unit_test(outside_of_tasks),
+		cmocka_unit_test(outside_and_full),
 		cmocka_unit_test(reader_stops),
 		cmocka_unit_test(without_memory),
 	};

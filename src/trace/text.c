@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Events as text: the kernel's own printf text is read here, conversion by conversion, against the
- * words of the record. Only what occurs in events.def is understood: d u x o s and pS, with l, ll, z.
+ * words of the record. Only what occurs in events.def is understood: d u x o s and pS, with l, ll,
+ * z.
  */
 #include <string.h>
 #include "base/assert.h"

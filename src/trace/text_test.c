@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The printed text: names of bits as Linux prints them, what one event becomes in each dialect, the
- * oddities of both kernels. That every event is declared right is shown by tests/trace/events_test.py.
+ * oddities of both kernels. That every event is declared right is shown by
+ * tests/trace/events_test.py.
  */
 #include "trace/trace_test.h"
 
@@ -23,22 +24,30 @@ static void assert_printed(struct traced *x, const char *expected)
 	free(line);
 }
 
+#define MAPPED "ext4_ext_map_blocks_exit: dev 7,0 ino 12 %s\n"
+
+static void emit_mapped(struct traced *x, uint32_t flags, uint32_t mflags)
+{
+	trace(x, ext4_ext_map_blocks_exit, 12, flags, 1, 2, 3, mflags, 4);
+}
+
 static void names_of_bits(void **state)
 {
 	struct traced old, new;
 	static const struct {
-		uint32_t status, map, mflags;
+		uint32_t map, mflags;
 		const char *old, *new;
 	} cases[] = {
-		{ 0, 0, 0, "flags  lblk 1 pblk 2 len 3 mflags  ret 4", NULL },
-		{ 0, 0x1, 0x10, "flags CREATE lblk 1 pblk 2 len 3 mflags M ret 4", NULL },
-		{ 0, 0x425, 0x30, "flags CREATE|DELALLOC|METADATA_NOFAIL|0x400 lblk 1 pblk 2 len 3 mflags NM ret 4",
-		  "flags CREATE|DELALLOC|METADATA_NOFAIL|IO_SUBMIT lblk 1 pblk 2 len 3 mflags NM ret 4" },
-		{ 0, 0x81, 0x100, "flags CREATE|KEEP_SIZE lblk 1 pblk 2 len 3 mflags 0x200 ret 4",
+		{ 0, 0, "flags  lblk 1 pblk 2 len 3 mflags  ret 4", NULL },
+		{ 0x1, 0x10, "flags CREATE lblk 1 pblk 2 len 3 mflags M ret 4", NULL },
+		{ 0x421, 0x30,
+		  "flags CREATE|METADATA_NOFAIL|0x400 lblk 1 pblk 2 len 3 mflags NM ret 4",
+		  "flags CREATE|METADATA_NOFAIL|IO_SUBMIT lblk 1 pblk 2 len 3 mflags NM ret 4" },
+		{ 0x81, 0x100, "flags CREATE|KEEP_SIZE lblk 1 pblk 2 len 3 mflags 0x200 ret 4",
 		  "flags CREATE lblk 1 pblk 2 len 3 mflags 0x100 ret 4" },
-		{ 0, 0x80, 0xa00, "flags KEEP_SIZE lblk 1 pblk 2 len 3 mflags UB ret 4",
+		{ 0x80, 0xa00, "flags KEEP_SIZE lblk 1 pblk 2 len 3 mflags UB ret 4",
 		  "flags  lblk 1 pblk 2 len 3 mflags UB ret 4" },
-		{ 0, 0x80000000, 0x120, "flags 0x80000000 lblk 1 pblk 2 len 3 mflags N0x200 ret 4",
+		{ 0x80000000, 0x120, "flags 0x80000000 lblk 1 pblk 2 len 3 mflags N0x200 ret 4",
 		  "flags 0x80000000 lblk 1 pblk 2 len 3 mflags N0x100 ret 4" },
 	};
 
@@ -48,13 +57,11 @@ static void names_of_bits(void **state)
 		const char *newer = cases[i].new ? cases[i].new : cases[i].old;
 		char expected[200];
 
-		trace(&old, ext4_ext_map_blocks_exit, 12, cases[i].map, 1, 2, 3, cases[i].mflags, 4);
-		trace(&new, ext4_ext_map_blocks_exit, 12, cases[i].map, 1, 2, 3, cases[i].mflags, 4);
-		snprintf(expected, sizeof(expected), "ext4_ext_map_blocks_exit: dev 7,0 ino 12 %s\n",
-			 cases[i].old);
+		emit_mapped(&old, cases[i].map, cases[i].mflags);
+		emit_mapped(&new, cases[i].map, cases[i].mflags);
+		snprintf(expected, sizeof(expected), MAPPED, cases[i].old);
 		assert_printed(&old, expected);
-		snprintf(expected, sizeof(expected), "ext4_ext_map_blocks_exit: dev 7,0 ino 12 %s\n",
-			 newer);
+		snprintf(expected, sizeof(expected), MAPPED, newer);
 		assert_printed(&new, expected);
 	}
 	traced_close(&old);
@@ -85,7 +92,8 @@ static void modes_of_fallocate(void **state)
 	trace(&x, ext4_fallocate_enter, 12, 0, 4096, 0x21);
 	trace(&x, ext4_fallocate_enter, 12, 0, 4096, 0x20);
 	assert_printed(&x,
-		       "ext4_fallocate_enter: dev 7,0 ino 12 offset 0 len 4096 mode KEEP_SIZE|0x20\n"
+		       "ext4_fallocate_enter: dev 7,0 ino 12 offset 0 len 4096 mode"
+		       " KEEP_SIZE|0x20\n"
 		       "ext4_fallocate_enter: dev 7,0 ino 12 offset 0 len 4096 mode 0x20\n");
 	traced_close(&x);
 }
@@ -96,7 +104,8 @@ static void emit_renamed(struct traced *x)
 	trace(x, ext4_journal_start, 35, 0, "__ext4_new_inode", 8, 4, 0);
 	trace(x, ext4_journal_start, 2, 0, "ext4_dirty_inode", 8, 1, 12);
 	trace(x, ext4_es_insert_extent, 12, 0, 1, 576460752303423487u, 4, true, false, true);
-	trace(x, ext4_es_insert_extent, 12, 0, UINT32_MAX, 576460752303423487u, 8, false, false, false);
+	trace(x, ext4_es_insert_extent, 12, 0, UINT32_MAX, 576460752303423487u, 8, false, false,
+	      false);
 	trace(x, ext4_readpage, 12, 3);
 	trace(x, ext4_da_write_pages, 12, 0, INT64_MAX, 1, 0, 0x2000);
 	trace(x, ext4_da_write_folios_end, 12, 0, 0x2000, 5, 0);
@@ -114,10 +123,13 @@ static void dialects_differ(void **state)
 	assert_printed(&x,
 		"ext4_journal_start: dev 7,0 blocks, 35 rsv_blocks, 0 caller __ext4_new_inode\n"
 		"ext4_journal_start: dev 7,0 blocks, 2 rsv_blocks, 0 caller ext4_dirty_inode\n"
-		"ext4_es_insert_extent: dev 7,0 ino 12 es [0/1) mapped 576460752303423487 status D\n"
-		"ext4_es_insert_extent: dev 7,0 ino 12 es [0/4294967295) mapped 576460752303423487 status H\n"
+		"ext4_es_insert_extent: dev 7,0 ino 12 es [0/1) mapped 576460752303423487 status"
+		" D\n"
+		"ext4_es_insert_extent: dev 7,0 ino 12 es [0/4294967295) mapped"
+		" 576460752303423487 status H\n"
 		"ext4_readpage: dev 7,0 ino 12 page_index 3\n"
-		"ext4_da_write_pages: dev 7,0 ino 12 first_page 0 nr_to_write 9223372036854775807 sync_mode 1\n"
+		"ext4_da_write_pages: dev 7,0 ino 12 first_page 0 nr_to_write 9223372036854775807"
+		" sync_mode 1\n"
 		"ext4_writepage: dev 7,0 ino 12 page_index 3\n"
 		"jbd2_write_superblock: dev 7,0 write_op 148\n"
 		"jbd2_start_commit: dev 7,0 transaction -1 sync 0\n");
@@ -131,11 +143,13 @@ static void dialects_differ(void **state)
 		" ino 12, caller ext4_dirty_inode\n"
 		"ext4_es_insert_delayed_extent: dev 7,0 ino 12 es [0/1) mapped 576460752303423487"
 		" status D allocated 0 1\n"
-		"ext4_es_insert_extent: dev 7,0 ino 12 es [0/4294967295) mapped 576460752303423487 status H\n"
+		"ext4_es_insert_extent: dev 7,0 ino 12 es [0/4294967295) mapped"
+		" 576460752303423487 status H\n"
 		"ext4_read_folio: dev 7,0 ino 12 folio_index 3\n"
 		"ext4_da_write_folios_start: dev 7,0 ino 12 start_pos 0x0 next_pos 0x2000"
 		" nr_to_write 9223372036854775807 sync_mode 1\n"
-		"ext4_da_write_folios_end: dev 7,0 ino 12 start_pos 0x0 next_pos 0x2000 nr_to_write 5 ret 0\n"
+		"ext4_da_write_folios_end: dev 7,0 ino 12 start_pos 0x0 next_pos 0x2000"
+		" nr_to_write 5 ret 0\n"
 		"jbd2_write_superblock: dev 7,0 write_flags 29800\n"
 		"jbd2_start_commit: dev 7,0 transaction 4294967295 sync 0\n");
 	traced_close(&x);
@@ -150,20 +164,24 @@ static void oddities(void **state)
 	task = enter(&x.base);
 	trace(&x, ext4_da_reserve_space, 12, 0100644, 0, 1, 0, 1);
 	trace(&x, ext4_sync_file_enter, 12, 2, 0);
-	trace(&x, ext4_mballoc_alloc, 12, 0, 0, 1, 0, 0, 0, 512, 0, 0, 1297, 512, 0, 4, 1, 2, 0xa0, 273, 512);
+	trace(&x, ext4_mballoc_alloc, 12, 0, 0, 1, 0, 0, 0, 512, 0, 0, 1297, 512, 0, 4, 1, 2, 0xa0,
+	      273, 512);
 	trace(&x, ext4_fc_stats, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 3, 1, 7);
 	trace(&x, block_bio_queue, "FWFSM", 1024, 8);
 	trace(&x, block_rq_issue, "WS", 4096, 1024, 8, 2 << 13 | 4);
 	trace(&x, ext4_fsmap_low_key, TRACE_DEV(8, 3), 1, 2, 3, UINT64_MAX);
 	task_leave(task);
 	assert_printed(&x,
-		"ext4_da_reserve_space: dev 7,0 ino 12 mode 0100644 i_blocks 0 reserve_blocks 1reserved_data_blocks 1\n"
+		"ext4_da_reserve_space: dev 7,0 ino 12 mode 0100644 i_blocks 0 reserve_blocks"
+		" 1reserved_data_blocks 1\n"
 		"ext4_sync_file_enter: dev 7,0 ino 12 parent 2 datasync 0 \n"
-		"ext4_mballoc_alloc: dev 7,0 inode 12 orig 0/0/1@0 goal 0/0/512@0 result 0/1297/512@0 blks 4"
+		"ext4_mballoc_alloc: dev 7,0 inode 12 orig 0/0/1@0 goal 0/0/512@0 result"
+		" 0/1297/512@0 blks 4"
 		" grps 1 cr CR_GOAL_LEN_SLOW flags HINT_DATA|HINT_GRP_ALLOC tail 273 broken 512\n"
 		"ext4_fc_stats: dev 7,0 fc ineligible reasons:\n"
 		"XATTR:0, CROSS_RENAME:1, JOURNAL_FLAG_CHANGE:0, NO_MEM:0, SWAP_BOOT:0, RESIZE:0,"
-		" RENAME_DIR:0, FALLOC_RANGE:0, INODE_JOURNAL_DATA:0, ENCRYPTED_FILENAME:9num_commits:3,"
+		" RENAME_DIR:0, FALLOC_RANGE:0, INODE_JOURNAL_DATA:0,"
+		" ENCRYPTED_FILENAME:9num_commits:3,"
 		" ineligible: 1, numblks: 7\n"
 		"block_bio_queue: 7,0 FWFSM 1024 + 8 [test]\n"
 		"block_rq_issue: 7,0 WS 4096 () 1024 + 8 be,0,4 [test]\n"
@@ -184,7 +202,8 @@ static void strings_grow(void **state)
 	string_put_filled(&s, 12345, 3, ' ');
 	string_put_filled(&s, 0, 2, ' ');
 	assert_int_equal(s.len, 20 + 1 + 22 + 1 + 3 + 5 + 2);
-	assert_memory_equal(s.bytes, "-9223372036854775808 1777777777777777777777 00712345 0", s.len);
+	assert_memory_equal(s.bytes, "-9223372036854775808 1777777777777777777777 00712345 0",
+			    s.len);
 	for (int i = 0; i < 1000; i++)
 		string_puts(&s, "0123456789");
 	assert_int_equal(s.len, 54 + 10000);

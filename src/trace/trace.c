@@ -139,3 +139,15 @@ uint64_t trace_lost(const struct trace *t)
 		lost += atomic_load_explicit(&r->lost, memory_order_relaxed);
 	return lost;
 }
+
+void trace_scope_begin(struct trace_scope *s, struct trace *t, const char *names)
+{
+	s->t = t;
+	s->names = names;
+	trace_scope_enter(t, names);
+}
+
+void trace_scope_finish(const struct trace_scope *s)
+{
+	trace_scope_leave(s->t, s->names);
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the tests of traces share: a scheduler (base/sync_test.h) with a trace, and the text that came out.
+ * What the tests of traces share: a scheduler (base/sync_test.h) with a trace, and the text that
+ * came out.
  */
 #ifndef EXTANT_TRACE_TRACE_TEST_H
 #define EXTANT_TRACE_TRACE_TEST_H

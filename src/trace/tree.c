@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The call tree: function names indented under each other, events in braces at their place, one tree
- * per task and operation, the operation as the header.
+ * The call tree: function names indented under each other, events in braces at their place, one
+ * tree per task and operation, the operation as the header.
  *
  *	## op 2: open fd=1 /hello.txt O_CREAT|O_RDWR 0644 -> ret=0
  *	[app-1]
@@ -11,8 +11,8 @@
  *	      { ext4_request_inode: dev 7,0 dir 2 mode 0100644 }
  *
  * Tasks run at the same time, so the lines of an operation are kept, task by task, until the next
- * operation begins (or there are too many). Before the first operation, and where a program marks none,
- * a tree is written when its outermost scope ends.
+ * operation begins (or there are too many). Before the first operation, and where a program marks
+ * none, a tree is written when its outermost scope ends.
  */
 #include <string.h>
 #include "trace/format.h"

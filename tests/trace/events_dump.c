@@ -2,13 +2,14 @@
 /*
  * What the trace knows of its events, for events_test.py and for the manual.
  *
- *	events-dump			one JSON object a line: every event of each dialect, every table
- *	events-dump --print < LINES	prints events: a line "DIALECT NAME FIELD=VALUE..." gives its text
- *	events-dump --sample FORMAT DIALECT	records one of each event, and marks and scopes, and formats them:
- *					ftrace, tree or jsonl
+ *	events-dump			every event and table of each dialect, a JSON object a line
+ *	events-dump --print < LINES	the text of events given as "DIALECT NAME FIELD=VALUE ..."
+ *	events-dump --sample FORMAT DIALECT
+ *					one of each event, with marks and scopes, as FORMAT (ftrace,
+ *					tree or jsonl) shows them
  *	events-dump --manual		the list of events as a page of the documentation
  *
- * Values given to --print end at a tab; fields not given are 0.
+ * The words of LINES are divided by tabs; fields not given are 0.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -134,9 +135,10 @@ static void put_manual_row(const struct trace_event *e, const struct trace_text 
 static void put_manual(void)
 {
 	printf("# Trace events\n\n"
-	       "Made by `events-dump --manual` from `src/trace/events.def`. An event has the name and\n"
-	       "the text of the kernel whose dialect is chosen; `both` print it alike. Rows that follow\n"
-	       "each other under one name, or where the second name is the newer one, are one event.\n\n"
+	       "Made by `events-dump --manual` from `src/trace/events.def`. An event has the\n"
+	       "name and the text of the kernel whose dialect is chosen; `both` print it alike.\n"
+	       "Rows that follow each other under one name, or where the second name is the\n"
+	       "newer one, are one event.\n\n"
 	       "| event | kernel | text |\n|---|---|---|\n");
 	for (unsigned id = 0; id < TRACE_EVENT_COUNT; id++) {
 		const struct trace_event *e = trace_event((enum trace_event_id)id);
@@ -317,7 +319,8 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[1], "--sample"))
 		return print_samples(argv[2], argv[3]);
 	if (argc != 1) {
-		fprintf(stderr, "usage: events-dump [--print | --sample FORMAT DIALECT | --manual]\n");
+		fprintf(stderr,
+			"usage: events-dump [--print | --sample FORMAT DIALECT | --manual]\n");
 		return 2;
 	}
 	list_dialect(DIALECT_4_9);
