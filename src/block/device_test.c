@@ -388,6 +388,26 @@ static void a_size_is_whole_sectors(void **state)
 	block_close(d);
 }
 
+/* Petabytes cost only what is written, and not even that once it is discarded. */
+static void memory_is_sparse(void **state)
+{
+	static const uint64_t huge = 1ull << 51;
+	static const uint64_t places[] = { 0, 1ull << 20, 1ull << 33, 1ull << 50, huge - 4096 };
+	struct block_device *d = mem_device(*state, huge);
+
+	for (unsigned i = 0; i < array_size(places); i++) {
+		write_pattern(d, places[i], 4096, i);
+		assert_in_range(arena_bytes(*state), 0, (i + 1) * KiB(70) + KiB(8));
+	}
+	for (unsigned i = 0; i < array_size(places); i++) {
+		assert_pattern(d, places[i], 4096, i);
+		assert_int_equal(block_discard(d, places[i] / KiB(64) * KiB(64), KiB(64)), 0);
+		assert_zeros(d, places[i], 4096);
+	}
+	assert_in_range(arena_bytes(*state), 0, KiB(40));
+	block_close(d);
+}
+
 static void shared_stays_open(void **state)
 {
 	struct block_device *d = mem_device(*state, SIZE), *share;
@@ -404,11 +424,12 @@ static void shared_stays_open(void **state)
 
 int main(void)
 {
-	enum { CELLS = array_size(makers) * (array_size(cases) + 1), SINGLES = 3 };
+	enum { CELLS = array_size(makers) * (array_size(cases) + 1), SINGLES = 4 };
 	static struct cell cells[CELLS];
 	struct CMUnitTest tests[CELLS + SINGLES] = {
 		cmocka_unit_test(close_of_nothing),
 		test_with_arena(a_size_is_whole_sectors),
+		test_with_arena(memory_is_sparse),
 		test_with_arena(shared_stays_open),
 	};
 
