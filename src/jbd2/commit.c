@@ -77,6 +77,8 @@ static void commit_locking(struct commit *c)
 	struct journal *j = c->j;
 	struct transaction *t = c->t;
 
+	if (MUTANT(commit_allocates))
+		arena_free(j->arena, arena_alloc(j->arena, 100));
 	trace(j, jbd2_commit_locking, t->tid, sync_of(c));
 	set_state(c, T_LOCKED);
 	{

@@ -256,7 +256,8 @@ int toy_mount(struct toy *t, struct fixture *f, struct block_device *d, const st
 {
 	int err;
 
-	*t = (struct toy){ .f = f, .shape = *shape, .device = d, .trace = trace_none(), .model = model };
+	*t = (struct toy){ .f = f, .shape = *shape, .device = d, .model = model,
+			   .trace = shape->trace ? shape->trace : trace_none() };
 	if (model)
 		memset(model->freed, 0, sizeof(model->freed));
 	mutex_init(&t->lock, RANK_MAP);

@@ -15,6 +15,7 @@
 #ifndef EXTANT_JBD2_TOY_H
 #define EXTANT_JBD2_TOY_H
 
+#include "base/errors.h"
 #include "base/random.h"
 #include "base/sync_test.h"
 #include "block/device.h"
@@ -29,7 +30,7 @@
 #define TOY_PIECE	50u		/* log blocks that follow each other */
 #define TOY_INODES	3u
 #define TOY_OPS_MAX	65536u
-#define TOY_EFFECTS	6u
+#define TOY_EFFECTS	12u
 
 struct toy_shape {
 	uint32_t block_size;
@@ -38,6 +39,7 @@ struct toy_shape {
 	bool wide, async_commit, no_barrier;
 	size_t memory_bytes;
 	int64_t commit_interval_ns;
+	struct trace *trace;		/* NULL: none */
 };
 
 /* What a pool block is. */
