@@ -33,6 +33,14 @@ static struct buffer_owner owner_of(const struct inode *inode)
 
 /* ---- blocks of a directory */
 
+/* Files whose blocks are read as buffers: directories, and symbolic links. */
+static const struct buffer_kind *kind_of(const struct inode *inode, ext4_lblk_t lblk)
+{
+	if (!EXT4_S_ISDIR(inode->mode))
+		return &ext4_kind_symlink;
+	return ext4_dir_is_indexed(inode) && !lblk ? &ext4_kind_dx_root : &ext4_kind_dir;
+}
+
 int ext4_getblk(struct handle *h, struct inode *inode, ext4_lblk_t lblk, bool create,
 		struct buffer **out)
 {
@@ -48,7 +56,7 @@ int ext4_getblk(struct handle *h, struct inode *inode, ext4_lblk_t lblk, bool cr
 		return n;
 	if (!(map.flags & MAPPED_NEW))
 		return buffer_get(fs->buffers, map.pblk, out);
-	err = buffer_create(fs->buffers, map.pblk, &ext4_kind_dir, &owner, out);
+	err = buffer_create(fs->buffers, map.pblk, kind_of(inode, lblk), &owner, out);
 	if (err)
 		return err;
 	err = ext4_journal_get_create_access(fs, h, *out);
@@ -57,20 +65,6 @@ int ext4_getblk(struct handle *h, struct inode *inode, ext4_lblk_t lblk, bool cr
 		*out = NULL;
 	}
 	return err;
-}
-
-/*
- * A block that is not the root of a tree may be an inner node of one: it looks like one unused
- * record.
- */
-static const struct buffer_kind *kind_of(struct inode *dir, ext4_lblk_t lblk,
-					 const struct buffer *b)
-{
-	const struct buffer_kind *known = atomic_load_explicit(&b->kind, memory_order_acquire);
-
-	if (known)
-		return known;
-	return ext4_dir_is_indexed(dir) && !lblk ? &ext4_kind_dx_root : &ext4_kind_dir;
 }
 
 int ext4_bread(struct handle *h, struct inode *inode, ext4_lblk_t lblk, bool create,
@@ -86,7 +80,7 @@ int ext4_bread(struct handle *h, struct inode *inode, ext4_lblk_t lblk, bool cre
 		*out = NULL;
 		return err;
 	}
-	err = buffer_read(inode->fs->buffers, b->block, kind_of(inode, lblk, b), &owner, out);
+	err = buffer_read(inode->fs->buffers, b->block, kind_of(inode, lblk), &owner, out);
 	buffer_put(b);
 	return err;
 }
@@ -286,7 +280,7 @@ static int search_one(struct inode *dir, ext4_lblk_t lblk, struct buffer *known,
 
 	if (!known)
 		return ext4_error(dir->fs, dir->ino, 0, "directory has a hole at block %u", lblk);
-	err = buffer_read(dir->fs->buffers, known->block, kind_of(dir, lblk, known), &owner, &b);
+	err = buffer_read(dir->fs->buffers, known->block, kind_of(dir, lblk), &owner, &b);
 	if (err)
 		return err;
 	err = ext4_search_dirblock(dir, b, name, &out->offset);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Between dir.c (blocks of entries), dir_index.c (hash trees), readdir.c and namei.c. Not for
- * others.
+ * Between dir.c (blocks of entries), dir_index.c and dir_grow.c (hash trees), readdir.c and namei.c.
+ * Not for others.
  */
 #ifndef EXTANT_EXT4_DIR_INTERNAL_H
 #define EXTANT_EXT4_DIR_INTERNAL_H
@@ -49,6 +49,12 @@ static inline uint8_t ext4_entry_type(const struct ext4_fs *fs, uint16_t mode)
 
 bool ext4_dir_is_indexed(const struct inode *dir);
 
+/* Blocks of the directory: its size is a multiple of them (verified). */
+static inline ext4_lblk_t ext4_dir_blocks(const struct inode *dir)
+{
+	return (ext4_lblk_t)(dir->size >> dir->fs->geo.block_bits);
+}
+
 /* Looks for the name in one block of entries; -ENOENT. */
 must_check int ext4_search_dirblock(struct inode *dir, const struct buffer *b,
 				    const struct ext4_name *name, uint32_t *offset);
@@ -86,10 +92,60 @@ must_check int ext4_empty_dir(struct inode *dir);
 /* mtime and ctime of a directory that changed. */
 void ext4_dir_touch(struct inode *dir);
 
-/* ---- hash trees (dir_index.c) */
+/* ---- hash trees: the way through one (dir_index.c) */
 
+/* A node on the way, and which of its entries is followed. */
+struct ext4_dx_frame {
+	struct buffer *buffer;		/* referenced */
+	struct dx_entry *entries;
+	uint32_t at;
+};
+
+/* From the root to one block of names. */
+struct ext4_dx_path {
+	struct inode *dir;
+	uint8_t hash_version;		/* EXT4_HASH_* of the tree, with its signedness */
+	struct ext4_dirhash hash;	/* that was looked for */
+	uint32_t depth;			/* frames in use */
+	uint32_t leaves_seen;		/* a damaged tree does not lead in circles for ever */
+	struct ext4_dx_frame frame[EXT4_HTREE_LEVELS_LARGEDIR];
+};
+
+static inline uint32_t ext4_dx_count(const struct dx_entry *entries)
+{
+	return le16_get(((const struct dx_countlimit *)entries)->count);
+}
+
+static inline uint32_t ext4_dx_limit_of(const struct dx_entry *entries)
+{
+	return le16_get(((const struct dx_countlimit *)entries)->limit);
+}
+
+/* The version that names are hashed with where the image says `version`. -EINVAL: not known. */
+must_check int ext4_dx_hash(const struct ext4_fs *fs, uint8_t version,
+			    const struct ext4_name *name, struct ext4_dirhash *out);
+/*
+ * The way to the first block that may hold the name, or (name NULL) names of p->hash.hash
+ * {dx_probe}. With an error as without, p wants ext4_dx_put.
+ */
+must_check int ext4_dx_probe(struct inode *dir, const struct ext4_name *name,
+			     struct ext4_dx_path *p);
+void ext4_dx_put(struct ext4_dx_path *p);
+/* The block at its end, read, and no node of the tree. */
+must_check int ext4_dx_read_leaf(struct ext4_dx_path *p, struct buffer **out);
+ext4_lblk_t ext4_dx_leaf(const struct ext4_dx_path *p);
+/*
+ * The lowest hash of the block behind that one; with EXT4_DX_HASH_CONTINUED where the last hash of
+ * this one goes on there. UINT32_MAX: this is the last block.
+ */
+uint32_t ext4_dx_next_hash(const struct ext4_dx_path *p);
+/* On to that block; there is one. */
+must_check int ext4_dx_next_leaf(struct ext4_dx_path *p);
 must_check int ext4_dx_find_entry(struct inode *dir, const struct ext4_name *name,
 				  struct ext4_dir_place *out);
+
+/* ---- hash trees: growing (dir_grow.c) */
+
 must_check int ext4_dx_add_entry(struct handle *h, struct inode *dir, const struct ext4_name *name,
 				 struct inode *inode);
 /*
@@ -98,12 +154,5 @@ must_check int ext4_dx_add_entry(struct handle *h, struct inode *dir, const stru
  */
 must_check int ext4_make_indexed_dir(struct handle *h, struct inode *dir, struct buffer *first,
 				     const struct ext4_name *name, struct inode *inode);
-/*
- * The leaf that holds `hash` or the first after it. *next: the lowest hash behind that leaf;
- * UINT32_MAX: none. For readdir.
- */
-must_check int ext4_dx_leaf(struct inode *dir, uint32_t hash, ext4_lblk_t *leaf, uint32_t *next);
-/* The hash of a name as this directory's tree (or, without one, a new one) orders it. */
-void ext4_dx_hash(const struct inode *dir, const struct ext4_name *name, struct ext4_dirhash *out);
 
 #endif

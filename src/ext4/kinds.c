@@ -4,6 +4,7 @@
  */
 #include "ext4/kinds.h"
 #include "ext4/csum.h"
+#include "ext4/disk.h"
 #include "ext4/fs.h"
 #include "ext4/verify.h"
 
@@ -74,19 +75,31 @@ static int verify_indirect(void *user, uint64_t block, const uint8_t *data,
 		      ext4_verify_indirect_block(&fs->geo, data, &v), &v);
 }
 
+/*
+ * A block of a directory is one kind whoever reads it: in an indexed one it holds entries or is an
+ * inner node of the tree, and only the tree knows which.
+ */
 static int verify_dir(void *user, uint64_t block, const uint8_t *data, const struct buffer_owner *o)
 {
 	struct ext4_fs *fs = user;
 	struct ext4_verdict v;
 
+	if (ext4_is_dx_node(&fs->geo, data))
+		return report(fs, "hash tree node", block, o->ino,
+			      ext4_verify_dx_node(&fs->geo, o->csum_seed, data, &v), &v);
 	return report(fs, "directory block", block, o->ino,
 		      ext4_verify_dir_block(&fs->geo, o->csum_seed, data, &v), &v);
 }
 
 static void seal_dir(void *user, uint64_t block, uint8_t *data, const struct buffer_owner *o)
 {
+	struct ext4_fs *fs = user;
+
 	(void)block;
-	ext4_dir_block_csum_set(&((struct ext4_fs *)user)->geo, o->csum_seed, data);
+	if (ext4_is_dx_node(&fs->geo, data))
+		ext4_dx_csum_set(&fs->geo, o->csum_seed, data, EXT4_DX_NODE_ENTRIES);
+	else
+		ext4_dir_block_csum_set(&fs->geo, o->csum_seed, data);
 }
 
 static int verify_dx_root(void *user, uint64_t block, const uint8_t *data,
@@ -102,25 +115,7 @@ static int verify_dx_root(void *user, uint64_t block, const uint8_t *data,
 static void seal_dx_root(void *user, uint64_t block, uint8_t *data, const struct buffer_owner *o)
 {
 	(void)block;
-	ext4_dx_csum_set(&((struct ext4_fs *)user)->geo, o->csum_seed, data,
-			 offsetof(struct dx_root, entries));
-}
-
-static int verify_dx_node(void *user, uint64_t block, const uint8_t *data,
-			  const struct buffer_owner *o)
-{
-	struct ext4_fs *fs = user;
-	struct ext4_verdict v;
-
-	return report(fs, "hash tree node", block, o->ino,
-		      ext4_verify_dx_node(&fs->geo, o->csum_seed, data, &v), &v);
-}
-
-static void seal_dx_node(void *user, uint64_t block, uint8_t *data, const struct buffer_owner *o)
-{
-	(void)block;
-	ext4_dx_csum_set(&((struct ext4_fs *)user)->geo, o->csum_seed, data,
-			 offsetof(struct dx_node, entries));
+	ext4_dx_csum_set(&((struct ext4_fs *)user)->geo, o->csum_seed, data, EXT4_DX_ROOT_ENTRIES);
 }
 
 static int verify_xattr(void *user, uint64_t block, const uint8_t *data,
@@ -173,7 +168,6 @@ const struct buffer_kind ext4_kind_extent = { "extent node", verify_extent, seal
 const struct buffer_kind ext4_kind_indirect = { "indirect block", verify_indirect, NULL };
 const struct buffer_kind ext4_kind_dir = { "directory block", verify_dir, seal_dir };
 const struct buffer_kind ext4_kind_dx_root = { "hash tree root", verify_dx_root, seal_dx_root };
-const struct buffer_kind ext4_kind_dx_node = { "hash tree node", verify_dx_node, seal_dx_node };
 const struct buffer_kind ext4_kind_xattr = { "attribute block", verify_xattr, seal_xattr };
 const struct buffer_kind ext4_kind_orphan = { "orphan file block", verify_orphan, seal_orphan };
 const struct buffer_kind ext4_kind_symlink = { "symbolic link", NULL, NULL };

@@ -14,7 +14,7 @@
 
 extern const struct buffer_kind ext4_kind_super, ext4_kind_gdt, ext4_kind_block_bitmap,
 	ext4_kind_inode_bitmap, ext4_kind_inode_table, ext4_kind_extent, ext4_kind_indirect,
-	ext4_kind_dir, ext4_kind_dx_root, ext4_kind_dx_node, ext4_kind_xattr, ext4_kind_orphan,
-	ext4_kind_symlink, ext4_kind_data;
+	ext4_kind_dir, ext4_kind_dx_root, ext4_kind_xattr, ext4_kind_orphan, ext4_kind_symlink,
+	ext4_kind_data;
 
 #endif

@@ -99,6 +99,11 @@ must_check int ext4_verify_dx_node(const struct ext4_geometry *geo, uint32_t see
  * does.
  */
 bool ext4_looks_like_dx_node(const struct ext4_geometry *geo, const uint8_t *block);
+/*
+ * It is one. Without metadata_csum an empty block of entries looks alike, but a node has the limit it
+ * must have.
+ */
+bool ext4_is_dx_node(const struct ext4_geometry *geo, const uint8_t *block);
 
 /* ---- attributes and orphans (verify_xattr.c) */
 

@@ -176,6 +176,14 @@ bool ext4_looks_like_dx_node(const struct ext4_geometry *geo, const uint8_t *blo
 	       ext4_rec_len_get(geo, n->fake_rec_len) == geo->block_size;
 }
 
+bool ext4_is_dx_node(const struct ext4_geometry *geo, const uint8_t *block)
+{
+	const struct dx_countlimit *c = (const struct dx_countlimit *)(block + EXT4_DX_NODE_ENTRIES);
+
+	return ext4_looks_like_dx_node(geo, block) &&
+	       (geo->metadata_csum || le16_get(c->limit) == ext4_dx_limit(geo, EXT4_DX_NODE_ENTRIES));
+}
+
 int ext4_verify_dx_node(const struct ext4_geometry *geo, uint32_t seed, const uint8_t *block,
 			struct ext4_verdict *v)
 {
