@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A lock that is one bit of a state word, and places to wait for it. Buffers and pages are too many to
- * carry a mutex and a queue each; so a cache has a few places, and a thing waits at the one its key
- * falls to.
+ * A lock that is one bit of a state word, and places to wait for it. Buffers and pages are too many
+ * to carry a mutex and a queue each; so a cache has a few places, and a thing waits at the one its
+ * key falls to.
  *
- * Taking a free bit and giving back one that nobody waits for is one atomic step. Who must wait sets
- * BIT_WAITERS under the place's lock and sleeps; who clears a bit and finds BIT_WAITERS wakes the
- * place. All wake and look again: several bits, and several things, may share a place.
+ * Taking a free bit and giving back one that nobody waits for is one atomic step. Who must wait
+ * sets BIT_WAITERS under the place's lock and sleeps; who clears a bit and finds BIT_WAITERS wakes
+ * the place. All wake and look again: several bits, and several things, may share a place.
  *
  * The key orders nothing but comes from block or index, never from an address, so that inline runs
  * repeat.
@@ -19,8 +19,8 @@
 #include <stdint.h>
 #include "base/sync.h"
 
-#define BIT_WAITERS	 (1u << 31)	/* in the state word: somebody may sleep for one of its bits */
-#define BIT_WAIT_PLACES	 16
+#define BIT_WAITERS	(1u << 31)	/* in the state word: somebody may sleep for a bit of it */
+#define BIT_WAIT_PLACES	16
 
 struct bit_wait_place {
 	struct mutex lock;		/* RANK_IO */

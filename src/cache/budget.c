@@ -5,11 +5,11 @@
  *	0 ------------------------- soft (7/8) ------ limit
  *	  charge, nothing else      | reclaim clean   | reclaim, wake the flusher, wait
  *
- * Charging is one atomic addition. The rest happens where a task holds nothing (budget_throttle): one
- * task at a time asks the shrinkers in turn for what is above the soft limit and a little more, so
- * that reclaim works in batches. A reclaim that does not get there (what is left is dirty or in use)
- * is not tried again before the budget has grown by a step: full of dirty things, it would walk all
- * of them at each call.
+ * Charging is one atomic addition. The rest happens where a task holds nothing (budget_throttle):
+ * one task at a time asks the shrinkers in turn for what is above the soft limit and a little more,
+ * so that reclaim works in batches. A reclaim that does not get there (what is left is dirty or in
+ * use) is not tried again before the budget has grown by a step: full of dirty things, it would
+ * walk all of them at each call.
  *
  * A shrinker is called without the lock. That it still exists is ensured by `reclaiming`: it is
  * removed only between reclaims.
@@ -20,7 +20,7 @@
 #include "base/errors.h"
 
 #define STEP_SHIFT	6		/* a step is 1/64 of the limit */
-#define PAUSE_NS	(50 * NSEC_PER_MSEC)	/* a throttled task looks again that often, unwoken */
+#define PAUSE_NS	(50 * NSEC_PER_MSEC)	/* a throttled task looks again, unwoken */
 
 struct budget {
 	struct mutex lock;		/* RANK_BUDGET */
@@ -29,7 +29,7 @@ struct budget {
 	struct list shrinkers GUARDED_BY(lock);
 	bool reclaiming GUARDED_BY(lock);
 	uint64_t cleaned GUARDED_BY(lock);	/* counts budget_cleaned */
-	struct waitq changed;			/* of all these, and of `used` falling below the limit */
+	struct waitq changed;			/* all these, or `used` fell below the limit */
 	void (*pressure)(void *arg);		/* constant once set */
 	void *pressure_arg;
 	_Atomic uint32_t waiters;		/* tasks in budget_throttle */

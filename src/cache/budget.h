@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One budget of memory a mount: buffers, pages, inodes, names and extent status all charge it. Nothing
- * is allocated in advance. Above the soft limit clean things are reclaimed; when that is not enough,
- * the flusher is woken and callers wait (budget_throttle), holding nothing, until it is below the hard
- * limit again. Charging itself never waits and never fails: what a task holds locks for goes on.
+ * One budget of memory a mount: buffers, pages, inodes, names and extent status all charge it.
+ * Nothing is allocated in advance. Above the soft limit clean things are reclaimed; when that is
+ * not enough, the flusher is woken and callers wait (budget_throttle), holding nothing, until it is
+ * below the hard limit again. Charging itself never waits and never fails: what a task holds locks
+ * for goes on.
  */
 #ifndef EXTANT_CACHE_BUDGET_H
 #define EXTANT_CACHE_BUDGET_H
@@ -17,8 +18,9 @@ struct shrinker {
 	struct list link;
 	const char *name;
 	/*
-	 * Frees about `want` bytes of clean, unused things, oldest first; returns the bytes freed. Takes
-	 * only locks from RANK_PAGE_TREE on by waiting; others by trylock. Never waits for I/O.
+	 * Frees about `want` bytes of clean, unused things, oldest first; returns the bytes freed.
+	 * Takes only locks from RANK_PAGE_TREE on by waiting; others by trylock. Never waits for
+	 * I/O.
 	 */
 	size_t (*shrink)(void *arg, size_t want);
 	void *arg;
@@ -52,10 +54,10 @@ void budget_cleaned(struct budget *b);
 /* Reclaims clean things down to the soft limit, as far as they go. Holding nothing. */
 void budget_reclaim(struct budget *b);
 /*
- * Holding nothing, before a handle and between the pieces of a long read or write: reclaims above the
- * soft limit, waits above the hard one. Tasks with TASK_WRITEBACK pass. It waits for memory, not for
- * ever: after BUDGET_PATIENCE_NS in which nothing was freed it returns, since what is held by the
- * callers themselves nobody can free for them.
+ * Holding nothing, before a handle and between the pieces of a long read or write: reclaims above
+ * the soft limit, waits above the hard one. Tasks with TASK_WRITEBACK pass. It waits for memory,
+ * not for ever: after BUDGET_PATIENCE_NS in which nothing was freed it returns, since what is held
+ * by the callers themselves nobody can free for them.
  */
 #define BUDGET_PATIENCE_NS	(2 * NSEC_PER_SEC)
 void budget_throttle(struct budget *b);

@@ -5,13 +5,13 @@
  *	(absent) --get, read, create, attach--> in the hash --reclaim, of one that is idle--> gone
  *	in the hash --forget, create anew--> FORGOTTEN --last reference--> gone
  *
- * The hash holds one reference, each user and each queue of dirty buffers another. A buffer nobody else
- * holds is idle, and is reclaimed when memory is short. One that is FORGOTTEN is out of the hash:
- * its holders have the bytes to themselves, the block may already be something else.
+ * The hash holds one reference, each user and each queue of dirty buffers another. A buffer nobody
+ * else holds is idle, and is reclaimed when memory is short. One that is FORGOTTEN is out of the
+ * hash: its holders have the bytes to themselves, the block may already be something else.
  *
- * At the end of a buffer its bytes are free at once, since only holders look at them; the descriptor
- * stays until the look-ups that may stand on it have left their epochs. The cache itself goes with
- * the last of its things, so that epochs may end later than the cache.
+ * At the end of a buffer its bytes are free at once, since only holders look at them; the
+ * descriptor stays until the look-ups that may stand on it have left their epochs. The cache itself
+ * goes with the last of its things, so that epochs may end later than the cache.
  */
 #include "cache/buffer.h"
 
@@ -35,7 +35,8 @@ int buffer_cache_create(const struct buffer_cache_options *opt, struct buffer_ca
 	buffer_hash_init(c);
 	bit_wait_init(&c->io);
 	mutex_init(&c->dirty_lock, RANK_LRU);
-	c->shrinker = (struct shrinker){ .name = "buffers", .shrink = buffer_hash_shrink, .arg = c };
+	c->shrinker =
+		(struct shrinker){ .name = "buffers", .shrink = buffer_hash_shrink, .arg = c };
 	budget_add_shrinker(opt->budget, &c->shrinker);
 	*out = c;
 	return 0;
@@ -169,7 +170,10 @@ void buffer_free(struct buffer *b)
 	epoch_retire(&b->retire, descriptor_free);
 }
 
-/* A page's buffer is of no use to anybody once its holders are gone; the page shall not wait for it. */
+/*
+ * A page's buffer is of no use to anybody once its holders are gone; the page shall not wait for
+ * it.
+ */
 static void put_attached(struct buffer *b)
 {
 	guard_epoch();
@@ -205,8 +209,8 @@ static void discard(struct buffer *fresh)
 		buffer_free(fresh);
 }
 
-int buffer_get_or_insert(struct buffer_cache *c, uint64_t block, uint32_t state, struct buffer **out,
-			 bool *is_new)
+int buffer_get_or_insert(struct buffer_cache *c, uint64_t block, uint32_t state,
+			 struct buffer **out, bool *is_new)
 {
 	struct buffer *fresh, *existing;
 	int err = buffer_alloc(c, block, NULL, NULL, &fresh);

@@ -8,8 +8,8 @@
  * (two things of the image claim one block).
  *
  * State: UPTODATE (the bytes are valid), DIRTY (to be written in place, without journal), IO (being
- * read or written), ERROR. A buffer under the journal carries `journal_head`; then it is the journal
- * that decides when it is written in place, never the DIRTY bit.
+ * read or written), ERROR. A buffer under the journal carries `journal_head`; then it is the
+ * journal that decides when it is written in place, never the DIRTY bit.
  *
  * Who may change the bytes: with a journal, between jbd2_journal_get_write_access and
  * jbd2_journal_dirty_metadata of an open handle, under the lock that protects the structure in it
@@ -37,10 +37,11 @@ struct buffer_owner {
 struct buffer_kind {
 	const char *name;		/* "directory block", for messages */
 	/*
-	 * 0, -EFSCORRUPTED or -EFSBADCRC; reports through the user's own door. `user` is the cache's.
-	 * NULL: any bytes will do.
+	 * 0, -EFSCORRUPTED or -EFSBADCRC; reports through the user's own door. `user` is the
+	 * cache's. NULL: any bytes will do.
 	 */
-	int (*verify)(void *user, uint64_t block, const uint8_t *data, const struct buffer_owner *owner);
+	int (*verify)(void *user, uint64_t block, const uint8_t *data,
+		      const struct buffer_owner *owner);
 	/* Puts the checksum into bytes that leave for the log or the disk. NULL: nothing to do. */
 	void (*seal)(void *user, uint64_t block, uint8_t *data, const struct buffer_owner *owner);
 };
@@ -65,7 +66,7 @@ struct buffer {
 	_Atomic int32_t refs;		/* the cache has one while it is in the hash */
 	const struct buffer_kind *_Atomic kind;		/* NULL: not verified yet */
 	struct page *page;		/* whose bytes these are; NULL: its own; constant */
-	struct buffer *_Atomic hash_next;	/* buffer_hash.c's; published: written under the shard's lock */
+	struct buffer *_Atomic hash_next;	/* published: written under the shard's lock */
 	struct buffer_owner owner;	/* set with kind */
 	struct buffer_cache *cache;	/* constant */
 	struct journal_head *_Atomic journal_head;	/* jbd2/; set and cleared under its lock */
@@ -92,7 +93,8 @@ struct buffer_cache_options {
 };
 
 /* The arena, the budget and the device outlive the cache; the arena outlives the scheduler too. */
-must_check int buffer_cache_create(const struct buffer_cache_options *opt, struct buffer_cache **out);
+must_check int buffer_cache_create(const struct buffer_cache_options *opt,
+				   struct buffer_cache **out);
 /* Nothing is dirty any more and nobody holds a reference. NULL: nothing. */
 void buffer_cache_destroy(struct buffer_cache *c);
 uint32_t buffer_cache_block_size(const struct buffer_cache *c);
@@ -100,10 +102,16 @@ uint64_t buffer_cache_block_count(const struct buffer_cache *c);
 struct block_device *buffer_cache_device(const struct buffer_cache *c);
 /* What it hands to verify and seal. */
 void *buffer_cache_user(const struct buffer_cache *c);
-/* A file system that shrinks or grows; a new block size only while nobody holds a buffer (what is clean goes). */
+/*
+ * A file system that shrinks or grows; a new block size only while nobody holds a buffer (what is
+ * clean goes).
+ */
 void buffer_cache_set_geometry(struct buffer_cache *c, uint32_t block_size, uint64_t block_count);
 
-/* The device has changed under the cache: what nobody holds is dropped, and read again when it is wanted. */
+/*
+ * The device has changed under the cache: what nobody holds is dropped, and read again when it is
+ * wanted.
+ */
 void buffer_cache_invalidate(struct buffer_cache *c);
 
 /*
@@ -114,42 +122,44 @@ must_check int buffer_get(struct buffer_cache *c, uint64_t block, struct buffer 
 /* The same, only if it is in memory; NULL else. */
 struct buffer *buffer_find(struct buffer_cache *c, uint64_t block);
 /*
- * The buffer, read and verified as `kind` of `owner`. May wait for I/O: two tasks that want the same
- * block read it once, and both get the error. -EIO, -ENOMEM, or what verify said; then there is no
- * reference, and the next attempt reads again.
+ * The buffer, read and verified as `kind` of `owner`. May wait for I/O: two tasks that want the
+ * same block read it once, and both get the error. -EIO, -ENOMEM, or what verify said; then there
+ * is no reference, and the next attempt reads again.
  *
- * `owner` NULL is { 0, 0 }. A block that several inodes share must be asked for with one owner by all.
- * A block verified as something else, or for another owner, is verified again; if it is under the
- * journal, DIRTY or NEW, or its bytes are a page's, it is claimed twice: -EFSCORRUPTED.
- * `kind` NULL: just the bytes, whatever they are; nothing is verified or noted.
+ * `owner` NULL is { 0, 0 }. A block that several inodes share must be asked for with one owner by
+ * all. A block verified as something else, or for another owner, is verified again; if it is under
+ * the journal, DIRTY or NEW, or its bytes are a page's, it is claimed twice: -EFSCORRUPTED. `kind`
+ * NULL: just the bytes, whatever they are; nothing is verified or noted.
  */
 must_check int buffer_read(struct buffer_cache *c, uint64_t block, const struct buffer_kind *kind,
 			   const struct buffer_owner *owner, struct buffer **out);
 /*
- * Reads blocks that will be wanted soon, those that are not in memory, with one transfer a run; they
- * are verified when they are asked for. A hint: it reports nothing and does less when memory is short.
+ * Reads blocks that will be wanted soon, those that are not in memory, with one transfer a run;
+ * they are verified when they are asked for. A hint: it reports nothing and does less when memory
+ * is short.
  */
 void buffer_readahead(struct buffer_cache *c, uint64_t block, uint32_t count);
 /*
- * The buffer of a block just allocated: nothing is read, its bytes are zeroed, it is UPTODATE, NEW and
- * of that kind. What memory held of the block before is forgotten; holders of it keep harmless bytes.
- * The caller has (or takes) create access of its handle. -ENOMEM; -EFSCORRUPTED when the block is under
- * the journal, dirty or a page's: it was not free.
+ * The buffer of a block just allocated: nothing is read, its bytes are zeroed, it is UPTODATE, NEW
+ * and of that kind. What memory held of the block before is forgotten; holders of it keep harmless
+ * bytes. The caller has (or takes) create access of its handle. -ENOMEM; -EFSCORRUPTED when the
+ * block is under the journal, dirty or a page's: it was not free.
  */
 must_check int buffer_create(struct buffer_cache *c, uint64_t block, const struct buffer_kind *kind,
 			     const struct buffer_owner *owner, struct buffer **out);
 /*
- * The holder made something else of the block, in its handle (a leaf became an index), or filled it in
- * memory: it is UPTODATE and of that kind now.
+ * The holder made something else of the block, in its handle (a leaf became an index), or filled it
+ * in memory: it is UPTODATE and of that kind now.
  */
-void buffer_set_kind(struct buffer *b, const struct buffer_kind *kind, const struct buffer_owner *owner);
+void buffer_set_kind(struct buffer *b, const struct buffer_kind *kind,
+		     const struct buffer_owner *owner);
 /*
- * A buffer whose bytes lie in a page, at `data`: journaled data. It has no kind, holds the page, and is
- * UPTODATE when the page or its block there is. It leaves the hash with its last holder. With the page
- * lock. -ENOMEM, or -EFSCORRUPTED as buffer_create.
+ * A buffer whose bytes lie in a page, at `data`: journaled data. It has no kind, holds the page,
+ * and is UPTODATE when the page or its block there is. It leaves the hash with its last holder.
+ * With the page lock. -ENOMEM, or -EFSCORRUPTED as buffer_create.
  */
-must_check int buffer_attach_page(struct buffer_cache *c, uint64_t block, struct page *page, uint8_t *data,
-				  struct buffer **out);
+must_check int buffer_attach_page(struct buffer_cache *c, uint64_t block, struct page *page,
+				  uint8_t *data, struct buffer **out);
 
 static inline struct buffer *buffer_hold(struct buffer *b)
 {
@@ -166,14 +176,14 @@ static inline void buffer_put_scope(struct buffer **b)
 
 /*
  * The block was freed: whatever memory holds of it is dropped now (the journal's part first:
- * jbd2_journal_forget). It is not in the hash any more, nor dirty, and no I/O to it is under way when
- * this returns; so it may wait for I/O.
+ * jbd2_journal_forget). It is not in the hash any more, nor dirty, and no I/O to it is under way
+ * when this returns; so it may wait for I/O.
  */
 void buffer_forget(struct buffer_cache *c, uint64_t block);
 
 /*
- * Without a journal: to be written in place by buffer_write_dirty. A dirty buffer is held by that. No
- * effect on a forgotten one.
+ * Without a journal: to be written in place by buffer_write_dirty. A dirty buffer is held by that.
+ * No effect on a forgotten one.
  */
 void buffer_mark_dirty(struct buffer *b);
 /* Not to be written by that any more (the journal takes it over). False: it was not dirty. */
@@ -181,14 +191,14 @@ bool buffer_clear_dirty(struct buffer *b);
 /* A transfer of it that is under way has ended. Who sets journal_head waits so for one in place. */
 void buffer_wait_io(struct buffer *b);
 /*
- * Writes one buffer in place now, sealed. `flags`: BLOCK_FUA and so on. It obeys: also when the buffer
- * is the journal's, or forgotten. On error it is ERROR, and DIRTY if it was.
+ * Writes one buffer in place now, sealed. `flags`: BLOCK_FUA and so on. It obeys: also when the
+ * buffer is the journal's, or forgotten. On error it is ERROR, and DIRTY if it was.
  */
 must_check int buffer_write_sync(struct buffer *b, unsigned flags);
 /*
- * Writes all dirty buffers that are not the journal's in place, sealed, in ascending order and merged
- * into vectored writes; no flush. First error; what failed is dirty again. Those dirtied meanwhile may
- * be left.
+ * Writes all dirty buffers that are not the journal's in place, sealed, in ascending order and
+ * merged into vectored writes; no flush. First error; what failed is dirty again. Those dirtied
+ * meanwhile may be left.
  */
 must_check int buffer_write_dirty(struct buffer_cache *c);
 

@@ -3,16 +3,17 @@
  * The hash of buffers by block.
  *
  * The upper bits of the hashed block choose a shard, further bits a chain in the shard's table. A
- * look-up walks the chain inside an epoch and takes a reference; it takes no lock and writes no word
- * but that buffer's. Insertion and removal hold the shard's lock.
+ * look-up walks the chain inside an epoch and takes a reference; it takes no lock and writes no
+ * word but that buffer's. Insertion and removal hold the shard's lock.
  *
  * A shard doubles its table when it has more buffers than chains. Buffers move while look-ups walk:
  * one may be led into a chain of the new table and miss what it sought. It ends all the same (each
  * chain ends, moved ones are linked in front of those moved before), and `moves` tells it to look
  * again, under the lock.
  *
- * A buffer dies under the lock: its last reference, the hash's, is replaced by 0 and it is unlinked.
- * Its own link stays, for those who stand on it; its descriptor is freed after their epochs.
+ * A buffer dies under the lock: its last reference, the hash's, is replaced by 0 and it is
+ * unlinked. Its own link stays, for those who stand on it; its descriptor is freed after their
+ * epochs.
  *
  * Reclaim is a clock with a second chance: it takes the oldest; what was used since it last came by
  * (BUFFER_REFERENCED) or is in use goes back to the front. So look-ups do not touch the list.
@@ -102,7 +103,8 @@ struct buffer *buffer_hash_find(struct buffer_cache *c, uint64_t block)
 	b = chain_find(s, block);
 	if (likely(b)) {
 		b = take(b);
-	} else if (unlikely(moves & 1 || atomic_load_explicit(&s->moves, memory_order_relaxed) != moves)) {
+	} else if (unlikely(moves & 1 ||
+			    atomic_load_explicit(&s->moves, memory_order_relaxed) != moves)) {
 		guard(&s->lock);
 		b = find_locked(s, block);
 	}
@@ -197,7 +199,8 @@ static int make_table(struct buffer_cache *c, struct buffer_shard *s) REQUIRES(s
 
 /* ---- insertion and removal */
 
-static void insert(struct buffer_cache *c, struct buffer_shard *s, struct buffer *b) REQUIRES(s->lock)
+static void insert(struct buffer_cache *c, struct buffer_shard *s, struct buffer *b)
+	REQUIRES(s->lock)
 {
 	buffer_hold(b);
 	link_in(s->table, b);
@@ -303,7 +306,8 @@ void buffer_hash_drop_idle(struct buffer_cache *c, struct buffer *b)
 /* Killed, or sent to the front. */
 static bool reclaim_one(struct buffer_shard *s, struct buffer *b) REQUIRES(s->lock)
 {
-	uint32_t state = atomic_fetch_and_explicit(&b->state, ~BUFFER_REFERENCED, memory_order_relaxed);
+	uint32_t state =
+		atomic_fetch_and_explicit(&b->state, ~BUFFER_REFERENCED, memory_order_relaxed);
 
 	if (!(state & BUFFER_REFERENCED) && kill_idle(s, b))
 		return true;
@@ -326,8 +330,11 @@ static size_t free_dead(struct buffer_cache *c, struct list *dead)
 	return freed;
 }
 
-/* Looks at the oldest of a shard, at most SCAN_BATCH of the *left that are still to be looked at. */
-static size_t shrink_batch(struct buffer_cache *c, struct buffer_shard *s, size_t want, size_t *left)
+/*
+ * Looks at the oldest of a shard, at most SCAN_BATCH of the *left that are still to be looked at.
+ */
+static size_t shrink_batch(struct buffer_cache *c, struct buffer_shard *s, size_t want,
+			   size_t *left)
 {
 	size_t wanted = want / (sizeof(struct buffer) + c->opt.block_size) + 1;
 	struct list dead;
@@ -366,8 +373,8 @@ uint64_t buffer_hash_count(struct buffer_cache *c)
 }
 
 /*
- * The shards in turn, a batch of each, so that all ages fall evenly. Each buffer is looked at twice at
- * most: what is used then is in use.
+ * The shards in turn, a batch of each, so that all ages fall evenly. Each buffer is looked at twice
+ * at most: what is used then is in use.
  */
 size_t buffer_hash_shrink(void *cache, size_t want)
 {
@@ -377,7 +384,8 @@ size_t buffer_hash_shrink(void *cache, size_t want)
 	for (int i = 0; i < BUFFER_SHARDS; i++)
 		total += left[i] = 2 * shard_count(&c->shards[i]);
 	while (freed < want && total > 0) {
-		uint32_t i = atomic_fetch_add_explicit(&c->hand, 1, memory_order_relaxed) % BUFFER_SHARDS;
+		uint32_t i = atomic_fetch_add_explicit(&c->hand, 1, memory_order_relaxed) %
+			     BUFFER_SHARDS;
 		size_t before = left[i];
 
 		freed += shrink_batch(c, &c->shards[i], want - freed, &left[i]);

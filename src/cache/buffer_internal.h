@@ -35,8 +35,8 @@ struct buffer_table {
 };
 
 struct buffer_shard {
-	struct buffer_table *_Atomic table;	/* published under lock; NULL before the first buffer */
-	_Atomic uint32_t moves;		/* odd while buffers move to a new table: a miss is not one then */
+	struct buffer_table *_Atomic table;	/* published under lock; NULL: no buffer yet */
+	_Atomic uint32_t moves;		/* odd while buffers move: a miss is not one then */
 	char pad[48];			/* what look-ups read and what insertion writes lie apart */
 	struct mutex lock;
 	size_t count GUARDED_BY(lock);
@@ -53,7 +53,7 @@ struct buffer_cache {
 	uint64_t dirty_count GUARDED_BY(dirty_lock);
 	struct shrinker shrinker;
 	_Atomic uint32_t hand;		/* the shard that reclaim goes on with */
-	_Atomic uint64_t things;	/* buffers, tables and the cache itself, until their memory is free */
+	_Atomic uint64_t things;	/* with memory: buffers, tables, the cache itself */
 	_Atomic uint64_t reads, read_blocks, writes, write_blocks, reclaimed;	/* relaxed */
 };
 
@@ -82,15 +82,17 @@ void buffer_hash_fini(struct buffer_cache *c);
 /* Referenced, or NULL. */
 struct buffer *buffer_hash_find(struct buffer_cache *c, uint64_t block);
 /*
- * Puts `fresh` there; the hash takes a reference of its own. If the block has one already, that one is
- * referenced in *existing and nothing is changed; the caller frees `fresh`. -ENOMEM.
+ * Puts `fresh` there; the hash takes a reference of its own. If the block has one already, that one
+ * is referenced in *existing and nothing is changed; the caller frees `fresh`. -ENOMEM.
  */
-must_check int buffer_hash_insert(struct buffer_cache *c, struct buffer *fresh, struct buffer **existing);
+must_check int buffer_hash_insert(struct buffer_cache *c, struct buffer *fresh,
+				  struct buffer **existing);
 /*
- * The same, but one that is there is taken out for it (*existing, referenced, FORGOTTEN), unless it is
- * claimed: then -EFSCORRUPTED.
+ * The same, but one that is there is taken out for it (*existing, referenced, FORGOTTEN), unless it
+ * is claimed: then -EFSCORRUPTED.
  */
-must_check int buffer_hash_replace(struct buffer_cache *c, struct buffer *fresh, struct buffer **existing);
+must_check int buffer_hash_replace(struct buffer_cache *c, struct buffer *fresh,
+				   struct buffer **existing);
 /* Takes it out, FORGOTTEN and referenced; NULL when there is none. */
 struct buffer *buffer_hash_remove(struct buffer_cache *c, uint64_t block);
 /* Drops the buffer if nobody but its caller's epoch knows it. Inside an epoch. */
@@ -101,11 +103,11 @@ uint64_t buffer_hash_count(struct buffer_cache *c);
 /* ---- buffer.c */
 
 /*
- * Not in the hash; the caller's reference is its only one. With a page (which it holds) its bytes are at
- * `data`, else its own and not zeroed.
+ * Not in the hash; the caller's reference is its only one. With a page (which it holds) its bytes
+ * are at `data`, else its own and not zeroed.
  */
-must_check int buffer_alloc(struct buffer_cache *c, uint64_t block, struct page *page, uint8_t *data,
-			    struct buffer **out);
+must_check int buffer_alloc(struct buffer_cache *c, uint64_t block, struct page *page,
+			    uint8_t *data, struct buffer **out);
 /* The block's buffer, which was not there just now; a new one begins with `state`. Referenced. */
 must_check int buffer_get_or_insert(struct buffer_cache *c, uint64_t block, uint32_t state,
 				    struct buffer **out, bool *is_new);

@@ -17,8 +17,8 @@ struct crew {
 	int count;
 };
 
-static void crew_start(struct crew *crew, struct rig *r, void (*fn)(void *arg), void *args, size_t arg_bytes,
-		       int count)
+static void crew_start(struct crew *crew, struct rig *r, void (*fn)(void *arg), void *args,
+		       size_t arg_bytes, int count)
 {
 	crew->r = r;
 	crew->count = count;
@@ -72,7 +72,10 @@ static void tasks_that_want_a_block_read_it_once(void **state)
 	with_rig(run_one_read, NO_LIMIT, 100, true);
 }
 
-/* In threaded mode a task may come when the first read has failed already; then it tries for itself. */
+/*
+ * In threaded mode a task may come when the first read has failed already; then it tries for
+ * itself.
+ */
 static void run_one_error(struct rig *r)
 {
 	struct wish wishes[TASKS_MAX];
@@ -376,7 +379,8 @@ static void random_work(enum sched_mode mode, uint64_t seed, uint32_t tasks, uin
 	budget_on_pressure(r.budget, work_pressure, &r);
 	memset(workers, 0, sizeof(workers));
 	for (uint32_t i = 0; i < tasks; i++) {
-		workers[i] = (struct worker){ .r = &r, .number = i, .count = tasks, .steps = steps };
+		workers[i] =
+			(struct worker){ .r = &r, .number = i, .count = tasks, .steps = steps };
 		random_init_seed(&workers[i].random, seed * 100 + i);
 	}
 	crew_start(&crew, &r, work, workers, sizeof(workers[0]), (int)tasks);

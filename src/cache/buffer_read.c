@@ -2,13 +2,14 @@
 /*
  * Reading and verifying buffers.
  *
- * A buffer that is UPTODATE and of the kind and owner asked for is returned without a lock. Else the
- * asker takes BUFFER_IO, and with it reads what is not UPTODATE and verifies what is not verified so.
- * Another who wants the block meanwhile waits for the bit; when the device failed it takes that error
- * for its own, else it looks at the buffer anew.
+ * A buffer that is UPTODATE and of the kind and owner asked for is returned without a lock. Else
+ * the asker takes BUFFER_IO, and with it reads what is not UPTODATE and verifies what is not
+ * verified so. Another who wants the block meanwhile waits for the bit; when the device failed it
+ * takes that error for its own, else it looks at the buffer anew.
  *
- * Bytes that fail their first verification are dropped (not UPTODATE), so that the next attempt reads
- * again. Bytes that others trust as something else stay as they are: the new claim is what is wrong.
+ * Bytes that fail their first verification are dropped (not UPTODATE), so that the next attempt
+ * reads again. Bytes that others trust as something else stay as they are: the new claim is what is
+ * wrong.
  */
 #include "base/assert.h"
 #include "cache/buffer_internal.h"
@@ -21,7 +22,8 @@ static const struct buffer_owner nobody = { 0, 0 };
  * kind and owner are changed with BUFFER_IO held: kind to NULL, owner, kind. A reader that sees the
  * same kind before and after has not read an owner of another.
  */
-static void note_kind(struct buffer *b, const struct buffer_kind *kind, const struct buffer_owner *owner)
+static void note_kind(struct buffer *b, const struct buffer_kind *kind,
+		      const struct buffer_owner *owner)
 {
 	atomic_store_explicit(&b->kind, NULL, memory_order_relaxed);
 	__atomic_store_n(&b->owner.ino, owner->ino, __ATOMIC_RELEASE);
@@ -29,7 +31,8 @@ static void note_kind(struct buffer *b, const struct buffer_kind *kind, const st
 	atomic_store_explicit(&b->kind, kind, memory_order_release);
 }
 
-static bool is_kind(struct buffer *b, const struct buffer_kind *kind, const struct buffer_owner *owner)
+static bool is_kind(struct buffer *b, const struct buffer_kind *kind,
+		    const struct buffer_owner *owner)
 {
 	return atomic_load_explicit(&b->kind, memory_order_acquire) == kind &&
 	       __atomic_load_n(&b->owner.ino, __ATOMIC_ACQUIRE) == owner->ino &&
@@ -37,12 +40,14 @@ static bool is_kind(struct buffer *b, const struct buffer_kind *kind, const stru
 	       atomic_load_explicit(&b->kind, memory_order_relaxed) == kind;
 }
 
-static bool is_trusted(struct buffer *b, const struct buffer_kind *kind, const struct buffer_owner *owner)
+static bool is_trusted(struct buffer *b, const struct buffer_kind *kind,
+		       const struct buffer_owner *owner)
 {
 	return buffer_state(b) & BUFFER_UPTODATE && (!kind || is_kind(b, kind, owner));
 }
 
-void buffer_set_kind(struct buffer *b, const struct buffer_kind *kind, const struct buffer_owner *owner)
+void buffer_set_kind(struct buffer *b, const struct buffer_kind *kind,
+		     const struct buffer_owner *owner)
 {
 	buffer_io_begin(b);
 	note_kind(b, kind, owner ? owner : &nobody);
@@ -52,7 +57,8 @@ void buffer_set_kind(struct buffer *b, const struct buffer_kind *kind, const str
 
 void buffer_wait_io(struct buffer *b)
 {
-	bit_wait_clear(&b->cache->io, b->block, &b->state, BUFFER_IO, "transfer of a buffer to end");
+	bit_wait_clear(&b->cache->io, b->block, &b->state, BUFFER_IO,
+		       "transfer of a buffer to end");
 }
 
 /* ---- one buffer; with BUFFER_IO */
@@ -81,7 +87,8 @@ static int read_bytes(struct buffer *b)
 	return 0;
 }
 
-static int verify(struct buffer *b, const struct buffer_kind *kind, const struct buffer_owner *owner)
+static int verify(struct buffer *b, const struct buffer_kind *kind,
+		  const struct buffer_owner *owner)
 {
 	struct buffer_cache *c = b->cache;
 	bool was_trusted = atomic_load_explicit(&b->kind, memory_order_relaxed);
@@ -218,7 +225,8 @@ void buffer_readahead(struct buffer_cache *c, uint64_t block, uint32_t count)
 	uint64_t limit = atomic_load_explicit(&c->block_count, memory_order_relaxed);
 	struct run r = { .cache = c };
 
-	for (uint32_t i = 0; i < count && block + i < limit && !budget_is_short(c->opt.budget); i++) {
+	for (uint32_t i = 0; i < count && block + i < limit && !budget_is_short(c->opt.budget);
+	     i++) {
 		if (!run_add(&r, block + i))
 			break;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Buffers, what one task sees: bytes are read once and verified as what they are asked for, two claims
- * to one block are refused, what is dirty is written merged and sealed, what is freed is forgotten.
- * Each case runs in all modes. What several tasks see is in buffer_race_test.c.
+ * Buffers, what one task sees: bytes are read once and verified as what they are asked for, two
+ * claims to one block are refused, what is dirty is written merged and sealed, what is freed is
+ * forgotten. Each case runs in all modes. What several tasks see is in buffer_race_test.c.
  */
 #include "cache/testing.h"
 
@@ -96,7 +96,7 @@ static void run_verification(struct rig *r)
 	buffer_put(must_read(r, 5, &red, &ino7));
 	assert_int_equal(r->verified, 3);
 
-	must_not_read(r, 5, &blue, &ino7, -EFSCORRUPTED);	/* verified as something else: they are kept */
+	must_not_read(r, 5, &blue, &ino7, -EFSCORRUPTED);	/* trusted as red: kept */
 	buffer_put(must_read(r, 5, NULL, NULL));
 	b = must_read(r, 5, &red, &ino7);
 	assert_int_equal(device_stats(r).reads, 3);
@@ -104,7 +104,7 @@ static void run_verification(struct rig *r)
 	buffer_put(b);
 	buffer_put(must_read(r, 5, &raw, NULL));
 	buffer_put(must_read(r, 5, &red, &ino7));
-	assert_int_equal(r->verified, 5);		/* nothing is trusted as more than what it was asked for last */
+	assert_int_equal(r->verified, 5);		/* trusted as what it was asked for last */
 	assert_int_equal(r->damaged, 0);
 }
 
@@ -194,7 +194,7 @@ static void run_create(struct rig *r)
 	assert_true(b->state & BUFFER_NEW && b->state & BUFFER_UPTODATE);
 	for (uint32_t i = 0; i < BLOCK; i++)
 		assert_int_equal(b->data[i], 0);
-	must_not_read(r, 5, &red, &ino7, -EFSCORRUPTED);	/* new: not yet dirty, but somebody's */
+	must_not_read(r, 5, &red, &ino7, -EFSCORRUPTED);	/* new: somebody's */
 	strcpy((char *)b->data, "blue");
 	buffer_mark_dirty(b);
 	assert_int_equal(buffer_write_dirty(r->c), 0);
@@ -306,7 +306,8 @@ static void run_failing_write(struct rig *r)
 	block_fault_range(r->fault, FAULT_WRITE, 5 * BLOCK, BLOCK, -EIO);
 	assert_int_equal(buffer_write_dirty(r->c), -EIO);
 	assert_int_equal(get_stamp(r, 50).ino, 7);	/* all were tried */
-	assert_true(b->state & BUFFER_DIRTY && b->state & BUFFER_ERROR && b->state & BUFFER_UPTODATE);
+	assert_true(b->state & BUFFER_DIRTY && b->state & BUFFER_ERROR &&
+		    b->state & BUFFER_UPTODATE);
 	assert_int_equal(buffer_write_sync(b, 0), -EIO);
 	assert_true(b->state & BUFFER_DIRTY);
 	block_fault_range(r->fault, FAULT_WRITE, 0, 0, 0);
@@ -351,7 +352,8 @@ static void one_block_is_written_at_once(void **state)
 static void run_streaming(struct rig *r)
 {
 	static const uint64_t blocks = 64 << 10;	/* 64 MiB through 1 MiB */
-	struct buffer *pinned = must_create(r, blocks, &red, &ino7), *held = must_read(r, 1, &raw, NULL);
+	struct buffer *pinned = must_create(r, blocks, &red, &ino7),
+		      *held = must_read(r, 1, &raw, NULL);
 	int owner_of_head;
 
 	buffer_mark_dirty(pinned);
@@ -365,7 +367,7 @@ static void run_streaming(struct rig *r)
 		if (i % 100 == 0)
 			buffer_put(must_read(r, 2, &raw, NULL));
 	}
-	assert_true(device_stats(r).reads < blocks + 10);	/* 2 had its second chance each time */
+	assert_true(device_stats(r).reads < blocks + 10);	/* 2 stayed */
 	assert_ptr_equal(buffer_find(r->c, 1), held);
 	assert_ptr_equal(buffer_find(r->c, blocks), pinned);
 	buffer_put(held);

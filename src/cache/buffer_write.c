@@ -5,18 +5,19 @@
  * Dirty buffers are kept in a tree by block, each held by it. Writing goes through it in ascending
  * order, a batch at a time: a batch is taken (BUFFER_IO set, DIRTY cleared), sealed, merged into
  * vectored transfers and written without a lock. So a change that comes while a buffer is being
- * written makes it dirty again, and the write that follows corrects what this one may have torn.
- * A buffer leaves the tree when it has been written: another who goes through it meanwhile finds it
+ * written makes it dirty again, and the write that follows corrects what this one may have torn. A
+ * buffer leaves the tree when it has been written: another who goes through it meanwhile finds it
  * and waits, so that what was dirty before buffer_write_dirty is written after it.
  *
  * Rules
  *
- *	W1  A buffer with a journal_head is not written by buffer_write_dirty. BUFFER_IO is set before
- *	    journal_head is looked at; who sets journal_head looks at BUFFER_IO after that. One of the two sees
- *	    the other.
- *	W2  Who holds BUFFER_IO of a batch takes further bits only if they are free. A busy buffer ends the
- *	    batch, and is waited for with empty hands.
- *	W3  After buffer_forget nothing is written: FORGOTTEN keeps a failed write from making it dirty.
+ *	W1  A buffer with a journal_head is not written by buffer_write_dirty. BUFFER_IO is set
+ *	    before journal_head is looked at; who sets journal_head looks at BUFFER_IO after that.
+ *	    One of the two sees the other.
+ *	W2  Who holds BUFFER_IO of a batch takes further bits only if they are free. A busy buffer
+ *	    ends the batch, and is waited for with empty hands.
+ *	W3  After buffer_forget nothing is written: FORGOTTEN keeps a failed write from making it
+ *	    dirty.
  */
 #include "base/assert.h"
 #include "cache/buffer_internal.h"
@@ -173,7 +174,10 @@ struct batch {
 	struct block_io ios[BATCH_BUFFERS];
 };
 
-/* With BUFFER_IO; it goes with the batch unless the journal has it, or somebody has just written it. */
+/*
+ * With BUFFER_IO; it goes with the batch unless the journal has it, or somebody has just written
+ * it.
+ */
 static void batch_take(struct batch *batch, struct buffer *b) REQUIRES(batch->cache->dirty_lock)
 {
 	batch->next = b->block + 1;

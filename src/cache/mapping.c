@@ -3,9 +3,9 @@
  * The pages of one inode together: walks by index or tag, removal, waiting for write-back, and the
  * errors of write-back.
  *
- * An error is told once to each open file. The mapping counts its errors; an open file remembers the
- * count it was told of, or found when it was opened. One that nobody was told of yet is told to files
- * opened later too: their count begins before it.
+ * An error is told once to each open file. The mapping counts its errors; an open file remembers
+ * the count it was told of, or found when it was opened. One that nobody was told of yet is told to
+ * files opened later too: their count begins before it.
  */
 #include "base/assert.h"
 #include "cache/page_internal.h"
@@ -40,8 +40,8 @@ static struct page *next_page(struct mapping *m, uint64_t *index, enum radix_tag
 				  radix_next_tagged(&m->pages, index, tag);
 }
 
-static int find(struct mapping *m, uint64_t *index, uint64_t last, enum radix_tag tag, struct page **out,
-		int max)
+static int find(struct mapping *m, uint64_t *index, uint64_t last, enum radix_tag tag,
+		struct page **out, int max)
 {
 	uint64_t at = *index;
 	struct page *p;
@@ -99,7 +99,8 @@ void mapping_wait_writeback(struct mapping *m, uint64_t first, uint64_t last)
 	struct page *pages[BATCH_PAGES];
 	int count;
 
-	while ((count = page_find_tagged(m, &first, last, MAPPING_TAG_WRITEBACK, pages, BATCH_PAGES))) {
+	while ((count = page_find_tagged(m, &first, last, MAPPING_TAG_WRITEBACK, pages,
+					 BATCH_PAGES))) {
 		for (int i = 0; i < count; i++) {
 			page_wait_writeback(pages[i]);
 			page_put(pages[i]);

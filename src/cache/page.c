@@ -165,7 +165,7 @@ static int insert(struct mapping *m, struct page *fresh, struct page **existing)
 	guard(&m->lock);
 	*existing = radix_lookup(&m->pages, fresh->index);
 	if (*existing) {
-		page_hold(*existing);	/* what is in the tree has the tree's reference, as long as it is locked */
+		page_hold(*existing);	/* in the tree, so alive: it leaves under the lock */
 		return 0;
 	}
 	err = radix_insert(&m->pages, fresh->index, fresh);
@@ -224,7 +224,7 @@ int page_find_or_create(struct mapping *m, uint64_t index, struct page **out)
 
 void page_lock(struct page *p)
 {
-	lock_rank_assert_below(RANK_PAGE + 1);	/* other pages may be held: their order is the caller's */
+	lock_rank_assert_below(RANK_PAGE + 1);	/* of pages the order is the caller's */
 	if (unlikely(!bit_trylock(&p->state, PAGE_LOCKED)))
 		bit_wait_lock(&p->cache->waits, p->wait_key, &p->state, PAGE_LOCKED, "page lock");
 }

@@ -1,30 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pages: file data by inode and offset. A page is the larger of 4 KiB and the block, so it holds one
- * block or more; for each it knows where the block lies and what is due to it.
+ * Pages: file data by inode and offset. A page is the larger of 4 KiB and the block, so it holds
+ * one block or more; for each it knows where the block lies and what is due to it.
  *
- * A mapping is the pages of one inode: a radix tree that readers walk inside an epoch. Tags find dirty
- * pages and those being written.
+ * A mapping is the pages of one inode: a radix tree that readers walk inside an epoch. Tags find
+ * dirty pages and those being written.
  *
  * Page states
  *
  *	(absent) --find_or_create--> LOCKED, not uptodate --read or overwritten--> UPTODATE
- *	UPTODATE --page_mark_dirty--> DIRTY --page_start_writeback--> WRITEBACK --page_end_writeback--> UPTODATE
+ *	UPTODATE --page_mark_dirty--> DIRTY --page_start_writeback--> WRITEBACK
+ *	WRITEBACK --page_end_writeback--> UPTODATE
  *
- * Between page_clear_dirty and page_start_writeback a page keeps its tag (CLEANING), so that who looks
- * for dirty pages does not miss one that is about to be written; he waits for its lock. page_unlock
- * ends it if the page is not written after all.
+ * Between page_clear_dirty and page_start_writeback a page keeps its tag (CLEANING), so that who
+ * looks for dirty pages does not miss one that is about to be written; he waits for its lock.
+ * page_unlock ends it if the page is not written after all.
  *
- * A page in WRITEBACK may be dirtied again (its bytes are being written: without a checksum over data
- * that does no harm, the write that follows corrects it). Truncation waits for WRITEBACK to end.
+ * A page in WRITEBACK may be dirtied again (its bytes are being written: without a checksum over
+ * data that does no harm, the write that follows corrects it). Truncation waits for WRITEBACK to
+ * end.
  *
- * References: the mapping holds one, the write-back under way another. Found pages are referenced; one
- * that is REMOVED keeps its bytes for its holders. Reclaim drops pages that are clean, unlocked and
- * nobody's.
+ * References: the mapping holds one, the write-back under way another. Found pages are referenced;
+ * one that is REMOVED keeps its bytes for its holders. Reclaim drops pages that are clean, unlocked
+ * and nobody's.
  *
- * Locks: page lock (RANK_PAGE, a bit and a wait queue; several at once only in ascending index order of
- * one mapping); the tree is changed under mapping->lock (RANK_PAGE_TREE).
- * Who holds a page lock never starts a handle and never waits for log room, memory or a commit.
+ * Locks: page lock (RANK_PAGE, a bit and a wait queue; several at once only in ascending index
+ * order of one mapping); the tree is changed under mapping->lock (RANK_PAGE_TREE). Who holds a page
+ * lock never starts a handle and never waits for log room, memory or a commit.
  */
 #ifndef EXTANT_CACHE_PAGE_H
 #define EXTANT_CACHE_PAGE_H
@@ -43,7 +45,7 @@ enum page_state {
 	PAGE_REFERENCED = 1u << 5,	/* used since the last look of the reclaimer */
 	PAGE_REMOVED = 1u << 6,		/* no longer in its mapping */
 	PAGE_READAHEAD = 1u << 7,	/* reaching it starts the next read-ahead */
-	PAGE_CLEANING = 1u << 8,	/* no longer DIRTY, not yet WRITEBACK: still counted and tagged as dirty */
+	PAGE_CLEANING = 1u << 8,	/* between DIRTY and WRITEBACK: still counted and tagged */
 	/* 1u << 31: BIT_WAITERS */
 };
 
@@ -69,7 +71,7 @@ struct mapping;
 struct page {
 	_Atomic uint32_t state;
 	_Atomic int32_t refs;
-	uint8_t *data;			/* constant; page lock or inode's lock: the bytes; not zeroed when new */
+	uint8_t *data;			/* constant; the bytes: page lock or inode's lock */
 	uint64_t index;			/* constant; below UINT64_MAX */
 	struct mapping *mapping;	/* page lock, or WRITEBACK; NULL once removed */
 	/* page*.c's: */
@@ -90,9 +92,9 @@ struct mapping {
 	struct radix pages GUARDED_BY(lock);	/* read inside an epoch */
 	_Atomic uint64_t page_count, dirty_count, writeback_count;	/* written under lock */
 	_Atomic int error;		/* of the last write-back that failed */
-	_Atomic uint32_t error_seq;	/* counts those by 2; bit 0: somebody was told of the last one */
+	_Atomic uint32_t error_seq;	/* counts those by 2; bit 0: the last one was told */
 	uint64_t number;		/* of the cache's mappings; constant */
-	uint64_t writeback_index;	/* where cyclic write-back goes on; owned by who holds the write-back lock */
+	uint64_t writeback_index;	/* where cyclic write-back goes on; write-back lock */
 };
 #define MAPPING_TAG_DIRTY	RADIX_TAG_0
 #define MAPPING_TAG_WRITEBACK	RADIX_TAG_1
@@ -102,13 +104,14 @@ struct page_cache_options {
 	struct budget *budget;
 	uint32_t block_size;
 	/*
-	 * Reclaim asks before it drops a clean page, locked; the user lets its buffers go. False: not
-	 * now (one is under the journal). It waits for nothing. NULL: always.
+	 * Reclaim asks before it drops a clean page, locked; the user lets its buffers go. False:
+	 * not now (one is under the journal). It waits for nothing. NULL: always.
 	 */
 	bool (*may_release)(void *user, struct page *p);
 	/*
-	 * A mapping's dirty_count left 0 or came back to it; called with a lock of one of its pages and
-	 * no other. Calls of several tasks may overtake each other: what counts is dirty_count. NULL: nobody.
+	 * A mapping's dirty_count left 0 or came back to it; called with a lock of one of its pages
+	 * and no other. Calls of several tasks may overtake each other: what counts is dirty_count.
+	 * NULL: nobody.
 	 */
 	void (*dirtied)(void *user, struct mapping *m);
 	void *user;
@@ -129,11 +132,15 @@ void mapping_fini(struct mapping *m);
 
 /* Referenced, or NULL. No lock is taken; reads no shared word but the page's own count. */
 struct page *page_find(struct mapping *m, uint64_t index);
-/* Referenced and locked; made, not uptodate and its bytes not zeroed, when it is not there. -ENOMEM. */
+/*
+ * Referenced and locked; made, not uptodate and its bytes not zeroed, when it is not there.
+ * -ENOMEM.
+ */
 must_check int page_find_or_create(struct mapping *m, uint64_t index, struct page **out);
 /*
- * Up to `max` pages of [*index, last] that carry the tag, in ascending order, referenced; moves *index
- * behind the last of them. Inside it no lock is taken; a page that comes or goes meanwhile may be missed.
+ * Up to `max` pages of [*index, last] that carry the tag, in ascending order, referenced; moves
+ * *index behind the last of them. Inside it no lock is taken; a page that comes or goes meanwhile
+ * may be missed.
  */
 int page_find_tagged(struct mapping *m, uint64_t *index, uint64_t last, enum radix_tag tag,
 		     struct page **out, int max);
@@ -179,7 +186,10 @@ void mapping_remove_pages(struct mapping *m, uint64_t first, uint64_t last,
 			  void (*release)(void *arg, struct page *p), void *arg);
 /* Write-back of [first, last] that is under way now has ended. */
 void mapping_wait_writeback(struct mapping *m, uint64_t first, uint64_t last);
-/* What an open file begins its `seen` with: it will be told of an error that nobody was told of yet. */
+/*
+ * What an open file begins its `seen` with: it will be told of an error that nobody was told of
+ * yet.
+ */
 uint32_t mapping_sample_error(const struct mapping *m);
 /* An error of write-back since `*seen`, or 0: once for each caller's `seen`. */
 int mapping_report_error(struct mapping *m, uint32_t *seen);

@@ -6,10 +6,10 @@
  * sends it to the front; if it was not used since the last look (PAGE_REFERENCED), is clean and
  * nobody's, it is a candidate. So look-ups do not touch the list.
  *
- * The lock of a part ranks behind a page's lock and its mapping's. So candidates are only referenced
- * under it; then, without it, each is locked if that needs no waiting, asked about (may_release), and
- * dropped under its mapping's lock if nobody else has it by then. A locked page that has a mapping
- * keeps it alive.
+ * The lock of a part ranks behind a page's lock and its mapping's. So candidates are only
+ * referenced under it; then, without it, each is locked if that needs no waiting, asked about
+ * (may_release), and dropped under its mapping's lock if nobody else has it by then. A locked page
+ * that has a mapping keeps it alive.
  */
 #include "base/assert.h"
 #include "cache/page_internal.h"
@@ -157,7 +157,8 @@ size_t lru_shrink(void *cache, size_t want)
 	for (int i = 0; i < LRU_PARTS; i++)
 		total += left[i] = 2 * part_count(&c->lru[i]);
 	while (freed < want && total > 0) {
-		uint32_t i = atomic_fetch_add_explicit(&c->hand, 1, memory_order_relaxed) % LRU_PARTS;
+		uint32_t i =
+			atomic_fetch_add_explicit(&c->hand, 1, memory_order_relaxed) % LRU_PARTS;
 		size_t before = left[i];
 
 		freed += shrink_batch(c, &c->lru[i], want - freed, &left[i]);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pages, what several tasks see: writers, readers, a flusher, truncation and reclaim at once. Each page
- * holds its index and a number that its writers raise under its lock; what was written last is what
- * the model of the file has in the end, whether it is in memory or was written and reclaimed. Under
- * many seeds: EXTANT_SEEDS=10000 build/cache-page_race.
+ * Pages, what several tasks see: writers, readers, a flusher, truncation and reclaim at once. Each
+ * page holds its index and a number that its writers raise under its lock; what was written last is
+ * what the model of the file has in the end, whether it is in memory or was written and reclaimed.
+ * Under many seeds: EXTANT_SEEDS=10000 build/cache-page_race.
  */
 #include <stdlib.h>
 
@@ -50,7 +50,7 @@ static void write_page(struct shared *s, uint64_t index)
 {
 	struct page *p = get_page(s, index);
 
-	page_wait_writeback(p);			/* the thread sanitizer would call its read a race */
+	page_wait_writeback(p);		/* its read would be a race */
 	value_of(p)[1]++;
 	s->last[index] = value_of(p)[1];
 	page_mark_dirty(p);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pages, what one task sees: found and made, dirty and clean, written, dropped and reclaimed; counts
- * and tags agree with the states at each step; errors of write-back are told once to each file. Each
- * case runs in all modes. What several tasks see is in page_race_test.c.
+ * Pages, what one task sees: found and made, dirty and clean, written, dropped and reclaimed;
+ * counts and tags agree with the states at each step; errors of write-back are told once to each
+ * file. Each case runs in all modes. What several tasks see is in page_race_test.c.
  */
 #include "cache/page_testing.h"
 

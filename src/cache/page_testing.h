@@ -36,7 +36,8 @@ static inline bool may_release(void *user, struct page *p)
 	return p->index != r->pinned_index;
 }
 
-static inline void page_rig_open(struct page_rig *r, enum sched_mode mode, uint64_t seed, size_t limit_bytes)
+static inline void page_rig_open(struct page_rig *r, enum sched_mode mode, uint64_t seed,
+				 size_t limit_bytes)
 {
 	struct page_cache_options opt = { .block_size = BLOCK, .may_release = may_release,
 					  .dirtied = count_dirtied, .user = r };

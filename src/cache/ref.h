@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * References to things that are found inside an epoch, without a lock. The container (hash, tree)
- * holds one as long as the thing is in it; so a count of 0 is final: who finds such a thing came too
- * late, and treats it as not there.
+ * holds one as long as the thing is in it; so a count of 0 is final: who finds such a thing came
+ * too late, and treats it as not there.
  */
 #ifndef EXTANT_CACHE_REF_H
 #define EXTANT_CACHE_REF_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the tests of this folder share: a scheduler, a budget and a memory device that takes its time
- * (so that tasks overlap in all modes), can fail and counts; kinds of blocks that carry their number.
+ * What the tests of this folder share: a scheduler, a budget and a memory device that takes its
+ * time (so that tasks overlap in all modes), can fail and counts; kinds of blocks that carry their
+ * number.
  */
 #ifndef EXTANT_CACHE_TESTING_H
 #define EXTANT_CACHE_TESTING_H
@@ -15,39 +16,6 @@
 
 #define BLOCK 1024u
 #define NO_LIMIT ((size_t)1 << 40)
-
-struct slow_device {
-	struct block_device d;
-	struct block_device *lower;
-};
-
-static inline int slow_read(struct block_device *d, const struct block_io *io)
-{
-	task_sleep(10000);
-	return block_readv(((struct slow_device *)d)->lower, io);
-}
-
-static inline int slow_write(struct block_device *d, const struct block_io *io)
-{
-	task_sleep(10000);
-	return block_writev(((struct slow_device *)d)->lower, io);
-}
-
-static inline void slow_close(struct block_device *d)
-{
-	block_close(((struct slow_device *)d)->lower);
-	arena_free(d->arena, d);
-}
-
-static inline struct block_device *slow_create(struct block_device *lower)
-{
-	static const struct block_ops ops = { .read = slow_read, .write = slow_write, .close = slow_close };
-	struct slow_device *s = arena_new(lower->arena, struct slow_device);
-
-	assert_non_null(s);
-	*s = (struct slow_device){ { &ops, lower->arena, lower->size_bytes, false, "slow" }, lower };
-	return &s->d;
-}
 
 struct rig {
 	struct fixture f;
@@ -79,7 +47,10 @@ static inline void rig_open(struct rig *r, enum sched_mode mode, uint64_t seed, 
 	assert_int_equal(block_mem_create(r->f.arena, blocks * BLOCK, &r->memory), 0);
 	assert_int_equal(block_fault_create(r->f.arena, r->memory, &r->fault), 0);
 	assert_int_equal(block_stats_create(r->f.arena, r->fault, &r->stats), 0);
-	r->device = slow ? slow_create(r->stats) : r->stats;
+	r->device = r->stats;
+	if (slow)
+		assert_int_equal(
+			block_delay_create(r->f.arena, r->stats, 10000, 10000, 0, &r->device), 0);
 	opt.arena = r->f.arena;
 	opt.budget = r->budget;
 	opt.device = r->device;
@@ -97,7 +68,8 @@ static inline void rig_close(struct rig *r)
 }
 
 /* One case with a cache of its own, in each mode. */
-static inline void with_rig(void (*run)(struct rig *r), size_t limit_bytes, uint64_t blocks, bool slow)
+static inline void with_rig(void (*run)(struct rig *r), size_t limit_bytes, uint64_t blocks,
+			    bool slow)
 {
 	static const struct {
 		enum sched_mode mode;
@@ -122,7 +94,7 @@ static inline struct block_stats device_stats(struct rig *r)
 	return s;
 }
 
-/* ---- blocks that say what they are: kind, number of the block, of the owner, and a mark of the seal */
+/* ---- blocks that say what they are: kind, number of the block, of the owner, count of seals */
 
 struct stamp {
 	char kind[8];
@@ -142,17 +114,20 @@ static inline int verify_stamp(void *user, uint64_t block, const uint8_t *data,
 	return s->ino == owner->ino ? 0 : -EFSBADCRC;
 }
 
-static inline int verify_red(void *user, uint64_t block, const uint8_t *data, const struct buffer_owner *owner)
+static inline int verify_red(void *user, uint64_t block, const uint8_t *data,
+			     const struct buffer_owner *owner)
 {
 	return verify_stamp(user, block, data, owner, "red");
 }
 
-static inline int verify_blue(void *user, uint64_t block, const uint8_t *data, const struct buffer_owner *owner)
+static inline int verify_blue(void *user, uint64_t block, const uint8_t *data,
+			      const struct buffer_owner *owner)
 {
 	return verify_stamp(user, block, data, owner, "blue");
 }
 
-static inline void seal_stamp(void *user, uint64_t block, uint8_t *data, const struct buffer_owner *owner)
+static inline void seal_stamp(void *user, uint64_t block, uint8_t *data,
+			      const struct buffer_owner *owner)
 {
 	struct stamp *s = (void *)data;
 	struct rig *r = user;

@@ -3,8 +3,8 @@
  * What the steps of src/cache cost, in nanoseconds of processor time each, threaded:
  *
  *	cache_cost [THOUSANDS]		each step, one task
- *	cache_cost look THOUSANDS	two tasks look up cached pages and buffers, and nothing else: under
- *					`strace -f -c` it shows that no futex is called
+ *	cache_cost look THOUSANDS	two tasks look up cached pages and buffers, nothing else:
+ *					`strace -f -c` shows that no futex is called
  */
 #include <inttypes.h>
 #include <stdint.h>
@@ -144,7 +144,8 @@ static void stream_buffers(struct bench *b, long n)
 
 	for (long i = 0; i < n; i++) {
 		budget_throttle(b->budget);
-		must(!buffer_read(b->buffers, PAGES + b->next++ % (BLOCKS - PAGES), &any, NULL, &buffer));
+		must(!buffer_read(b->buffers, PAGES + b->next++ % (BLOCKS - PAGES), &any, NULL,
+				  &buffer));
 		buffer_put(buffer);
 	}
 }
@@ -250,8 +251,9 @@ static void look_together(struct bench *b, long n)
 	must(!task_spawn(b->sched, "other", look, &l, &other));
 	look(&l);
 	task_join(other);
-	printf("%ld look-ups of pages and as many of buffers, two tasks: %.1f ns of processor time each\n", n,
-	       (double)(cpu_ns() - before) / (double)n);
+	printf("%ld look-ups of pages and as many of buffers, two tasks: %.1f ns of processor time "
+	       "each\n",
+	       n, (double)(cpu_ns() - before) / (double)n);
 }
 
 int main(int argc, char **argv)
