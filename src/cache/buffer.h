@@ -127,9 +127,10 @@ struct buffer *buffer_find(struct buffer_cache *c, uint64_t block);
  * is no reference, and the next attempt reads again.
  *
  * `owner` NULL is { 0, 0 }. A block that several inodes share must be asked for with one owner by
- * all. A block verified as something else, or for another owner, is verified again; if it is under
- * the journal, DIRTY or NEW, or its bytes are a page's, it is claimed twice: -EFSCORRUPTED. `kind`
- * NULL: just the bytes, whatever they are; nothing is verified or noted.
+ * all. A block verified as something else, or for another owner, is verified again; if somebody
+ * holds it as that, if it is under the journal, DIRTY or NEW, or its bytes are a page's, it is
+ * claimed twice: -EFSCORRUPTED. A kind that takes any bytes takes these, and they stay what they
+ * are. `kind` NULL: just the bytes, with no such question; nothing is verified or noted.
  */
 must_check int buffer_read(struct buffer_cache *c, uint64_t block, const struct buffer_kind *kind,
 			   const struct buffer_owner *owner, struct buffer **out);

@@ -8,10 +8,11 @@
  * takes that error for its own, else it looks at the buffer anew.
  *
  * Bytes that fail their first verification are dropped (not UPTODATE), so that the next attempt
- * reads again. Bytes that others trust as something else stay as they are: the new claim is what is
- * wrong.
+ * reads again. Bytes that are trusted as something else stay as they are: the new claim is what is
+ * wrong. While others hold them as that, or have changed them, there is no question.
  */
-#include "base/assert.h"
+#include <string.h>
+
 #include "cache/buffer_internal.h"
 
 #define READAHEAD_BATCH	64		/* blocks of one transfer */
@@ -87,20 +88,64 @@ static int read_bytes(struct buffer *b)
 	return 0;
 }
 
+/*
+ * A buffer that was changed in memory lacks the checksum that its copies in the log and on the disk
+ * have. So what is trusted already is verified again as a copy, sealed as what it is.
+ */
+static int verify_sealed(struct buffer *b, const struct buffer_kind *is,
+			 const struct buffer_kind *as, const struct buffer_owner *owner)
+{
+	struct buffer_cache *c = b->cache;
+	uint8_t *copy = arena_block_alloc(c->opt.arena, c->opt.block_size);
+	int err;
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, b->data, c->opt.block_size);
+	if (is->seal)
+		is->seal(c->opt.user, b->block, copy, &b->owner);
+	err = as->verify(c->opt.user, b->block, copy, owner);
+	arena_block_free(c->opt.arena, copy, c->opt.block_size);
+	return err;
+}
+
+/* Besides the hash and the caller. */
+static bool has_other_holders(struct buffer *b)
+{
+	return atomic_load_explicit(&b->refs, memory_order_relaxed) > 2;
+}
+
+/* It is trusted as something else. Who holds it as that may change it as that at any time. */
+static int verify_again(struct buffer *b, const struct buffer_kind *kind,
+			const struct buffer_owner *owner)
+{
+	const struct buffer_kind *is = atomic_load_explicit(&b->kind, memory_order_relaxed);
+	int err;
+
+	if (buffer_is_claimed(b) || (kind->verify && has_other_holders(b)))
+		return buffer_damaged(b->cache, b->block, "block claimed twice");
+	if (!kind->verify)
+		return 0;		/* any bytes will do: it stays what it is */
+	err = verify_sealed(b, is, kind, owner);
+	if (!err)
+		note_kind(b, kind, owner);
+	return err;
+}
+
 static int verify(struct buffer *b, const struct buffer_kind *kind,
 		  const struct buffer_owner *owner)
 {
 	struct buffer_cache *c = b->cache;
-	bool was_trusted = atomic_load_explicit(&b->kind, memory_order_relaxed);
-	bool claimed = buffer_is_claimed(b);
 	int err;
 
-	if (b->page || (was_trusted && claimed))
-		return buffer_damaged(c, b->block, "block claimed twice");
+	if (b->page)
+		return buffer_damaged(c, b->block, "block of a file claimed as something else");
+	if (atomic_load_explicit(&b->kind, memory_order_relaxed))
+		return verify_again(b, kind, owner);
 	err = kind->verify ? kind->verify(c->opt.user, b->block, b->data, owner) : 0;
 	if (!err)
 		note_kind(b, kind, owner);
-	else if (!was_trusted && !claimed)
+	else if (!buffer_is_claimed(b))
 		atomic_fetch_and(&b->state, ~BUFFER_UPTODATE);
 	return err;
 }
