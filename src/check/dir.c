@@ -335,9 +335,10 @@ static int check_all(struct check *c, struct ext4_inode *raw)
 
 	for (size_t i = 0; !err && i < c->dirs_count; i++) {
 		uint32_t ino = c->dirs[i].ino;
+		const struct inode_note *n = check_note(c, ino);
 
-		if (check_note(c, ino)->flags & NOTE_MAP_BAD)
-			continue;
+		if (n->flags & NOTE_MAP_BAD || n->links == 0)
+			continue; /* a removed directory's entries count no more */
 		begin_dir(c->dir_blocks, ino);
 		err = check_inode_read(c, ino, raw);
 		if (!err)

@@ -5,8 +5,10 @@
 clean   images of many kinds, filled by debugfs: both find nothing
 damage  one field of one structure changed, checksums made right again: both find it
 random  fields drawn from a seed, checksums right: both say the same, clean or not
+kernel  Linux leaves orphans of every sort behind and loses power: once the journal is replayed (by
+        debugfs, which leaves orphans alone) nothing is wrong and all orphans are seen
 
-Usage: check_vs_e2fsck.py CHECK_IMAGE clean|damage|random [--seed N] [--cases N]
+Usage: check_vs_e2fsck.py CHECK_IMAGE clean|damage|random|kernel [--seed N] [--cases N]
 """
 import argparse
 import os
@@ -734,10 +736,77 @@ def excused(what, etext, ctext):
         'inode 7: attribute block|name with a zero byte|^block bitmap: group .* in use, but marked free', ctext, re.M)
 
 
+# ---- what Linux leaves behind
+
+KERNEL_IMAGES = ['-t ext4', '-t ext4 -O orphan_file', '-t ext4 -b 1024 -O ^metadata_csum', '-t ext4 -O ^extent,^64bit',
+                 '-t ext4 -b 1024 -O orphan_file,metadata_csum_seed', '-t ext3']
+
+
+def leave_orphans(mnt, image, copy):
+    """20 files and a directory removed while open; then a copy of what the device has."""
+    os.makedirs(os.path.join(mnt, 'd/e'))
+    for i in range(300):
+        with open(os.path.join(mnt, f'd/f{i}'), 'w') as f:
+            f.write('x' * i)
+    held = []
+    for i in range(20):
+        held.append(os.open(os.path.join(mnt, f'o{i}'), os.O_CREAT | os.O_WRONLY))
+        os.write(held[-1], b'y' * 5000 * i)
+    os.makedirs(os.path.join(mnt, 'gone'))
+    held.append(os.open(os.path.join(mnt, 'gone'), os.O_RDONLY))
+    os.sync()
+    for i in range(20):
+        os.unlink(os.path.join(mnt, f'o{i}'))
+    os.rmdir(os.path.join(mnt, 'gone'))
+    for i in range(0, 300, 3):
+        os.unlink(os.path.join(mnt, f'd/f{i}'))
+    os.sync()
+    shutil.copy(image, copy)
+    for fd in held:
+        os.close(fd)
+
+
+def crash_on_linux(bench, options):
+    """The image that a crash leaves, its journal replayed; None where Linux cannot be asked."""
+    image, mnt = os.path.join(bench.dir, 'crash'), os.path.join(bench.dir, 'mnt')
+    if os.path.exists(image):
+        os.unlink(image)
+    os.makedirs(mnt, exist_ok=True)
+    run(['mke2fs', '-q', '-F', *options.split(), image, '32M'])
+    loop = run(['losetup', '--show', '-f', image])
+    if loop.returncode:
+        return None
+    device = loop.stdout.strip()
+    try:
+        if run(['mount', device, mnt]).returncode:
+            return None
+        try:
+            leave_orphans(mnt, image, bench.path)
+        finally:
+            run(['umount', mnt])
+    finally:
+        run(['losetup', '-d', device])
+    run(['debugfs', '-w', '-R', 'journal_run', bench.path])
+    return bench.path
+
+
+def kernel(bench, _):
+    failed = 0
+    for options in KERNEL_IMAGES:
+        if not crash_on_linux(bench, options):
+            print('skipped: needs root and a loop device')
+            sys.exit(77)
+        c = run([bench.check_image, '--after-crash', bench.path])
+        if c.returncode or ' 21 orphans' not in c.stdout:
+            failed += 1
+            print(f'{options}: {c.stdout}')
+    return len(KERNEL_IMAGES), failed
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('check_image')
-    parser.add_argument('mode', choices=['clean', 'damage', 'random'])
+    parser.add_argument('mode', choices=['clean', 'damage', 'random', 'kernel'])
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--cases', type=int, default=150)
     args = parser.parse_args()
@@ -749,7 +818,7 @@ def main():
         return 77
     bench = Bench(args.check_image)
     try:
-        done, failed = {'clean': clean, 'damage': damage, 'random': random_cases}[args.mode](bench, args)
+        done, failed = {'clean': clean, 'damage': damage, 'random': random_cases, 'kernel': kernel}[args.mode](bench, args)
     finally:
         bench.close()
     print(f'{done} cases, {failed} failed')
