@@ -39,22 +39,30 @@
 #define WITH_TSAN 0
 #endif
 
-/* Lock annotations: a recent clang checks them, others read over them. */
+/*
+ * Lock annotations. They name the lock itself (`j->state_lock`, not its address). clang checks them
+ * where EXTANT_THREAD_SAFETY is defined, in a build that is only compiled (tests/lint/locks); other
+ * compilers read over them.
+ */
 #if defined(__clang__) && defined(EXTANT_THREAD_SAFETY)
 #define THREAD_ATTR(x)	__attribute__((x))
 #else
 #define THREAD_ATTR(x)
 #endif
 #define CAPABILITY(name)	THREAD_ATTR(capability(name))
-#define GUARDED_BY(lock)	THREAD_ATTR(guarded_by(lock))
-#define REQUIRES(...)		THREAD_ATTR(requires_capability(__VA_ARGS__))
-#define REQUIRES_SHARED(...)	THREAD_ATTR(requires_shared_capability(__VA_ARGS__))
-#define ACQUIRE(...)		THREAD_ATTR(acquire_capability(__VA_ARGS__))
-#define RELEASE(...)		THREAD_ATTR(release_capability(__VA_ARGS__))
-#define TRY_ACQUIRE(...)	THREAD_ATTR(try_acquire_capability(__VA_ARGS__))
-#define ACQUIRE_SHARED(...)	THREAD_ATTR(acquire_shared_capability(__VA_ARGS__))
-#define RELEASE_SHARED(...)	THREAD_ATTR(release_shared_capability(__VA_ARGS__))
-#define TRY_ACQUIRE_SHARED(...)	THREAD_ATTR(try_acquire_shared_capability(__VA_ARGS__))
-#define EXCLUDES(...)		THREAD_ATTR(locks_excluded(__VA_ARGS__))
+#define GUARDED_BY(lock)	THREAD_ATTR(guarded_by(&lock))
+#define REQUIRES(lock)		THREAD_ATTR(requires_capability(&lock))
+#define REQUIRES_SHARED(lock)	THREAD_ATTR(requires_shared_capability(&lock))
+#define ACQUIRE(lock)		THREAD_ATTR(acquire_capability(&lock))
+#define RELEASE(lock)		THREAD_ATTR(release_capability(&lock))
+#define TRY_ACQUIRE(lock)	THREAD_ATTR(try_acquire_capability(true, &lock))
+#define ACQUIRE_SHARED(lock)	THREAD_ATTR(acquire_shared_capability(&lock))
+#define RELEASE_SHARED(lock)	THREAD_ATTR(release_shared_capability(&lock))
+#define TRY_ACQUIRE_SHARED(lock) THREAD_ATTR(try_acquire_shared_capability(true, &lock))
+#define ASSERT_HELD(lock)	THREAD_ATTR(assert_capability(&lock))
+#define ASSERT_HELD_SHARED(lock) THREAD_ATTR(assert_shared_capability(&lock))
+#define EXCLUDES(lock)		THREAD_ATTR(locks_excluded(&lock))
+/* A function that locks in a way the analysis cannot follow. */
+#define UNCHECKED_LOCKING	THREAD_ATTR(no_thread_safety_analysis)
 
 #endif

@@ -52,6 +52,13 @@ static bool is_coroutine(const struct task_slot *t)
 	return t && t->coroutine;
 }
 
+/* sched_step(), where the task is known already. */
+static void step(struct task_slot *t)
+{
+	if (t && t->seeded)
+		(void)coroutine_yield(t);
+}
+
 /* Waits in `waiters` until the lock is handed over. */
 static void wait_for_lock(struct task_slot *t, struct list *waiters, uint16_t rank)
 {
@@ -84,7 +91,7 @@ static void set_owner(struct mutex *m, struct task_slot *t)
 
 static void coroutine_mutex_lock(struct mutex *m, struct task_slot *t)
 {
-	sched_step();
+	step(t);
 	if (!mutex_owner(m)) {
 		set_owner(m, t);
 		return;
@@ -115,7 +122,7 @@ static void thread_mutex_lock(struct mutex *m, struct task_slot *t)
 	set_owner(m, t);
 }
 
-static void lock_mutex(struct mutex *m, bool equal_allowed)
+static void lock_mutex(struct mutex *m, bool equal_allowed) UNCHECKED_LOCKING
 {
 	struct task_slot *t = current_slot();
 
@@ -127,22 +134,22 @@ static void lock_mutex(struct mutex *m, bool equal_allowed)
 	rank_push(t, m->rank, m);
 }
 
-void mutex_lock(struct mutex *m)
+void mutex_lock(struct mutex *m) UNCHECKED_LOCKING
 {
 	lock_mutex(m, false);
 }
 
-void mutex_lock_equal(struct mutex *m)
+void mutex_lock_equal(struct mutex *m) UNCHECKED_LOCKING
 {
 	lock_mutex(m, true);
 }
 
-bool mutex_trylock(struct mutex *m)
+bool mutex_trylock(struct mutex *m) UNCHECKED_LOCKING
 {
 	struct task_slot *t = current_slot();
 
 	if (is_coroutine(t)) {
-		sched_step();
+		step(t);
 		if (mutex_owner(m))
 			return false;
 	} else if (pthread_mutex_trylock(&m->thread)) {
@@ -165,13 +172,15 @@ void mutex_release(struct mutex *m, struct task_slot *t)
 	pthread_mutex_unlock(&m->thread);
 }
 
-void mutex_unlock(struct mutex *m)
+void mutex_unlock(struct mutex *m) UNCHECKED_LOCKING
 {
-	mutex_release(m, current_slot());
-	sched_step();
+	struct task_slot *t = current_slot();
+
+	mutex_release(m, t);
+	step(t);
 }
 
-void mutex_assert_held(const struct mutex *m)
+void mutex_assert_held(const struct mutex *m) UNCHECKED_LOCKING
 {
 	ensure(mutex_owner(m) == task_current());
 }
@@ -223,7 +232,7 @@ static bool coroutine_try_own(struct rwlock *l)
 
 static void coroutine_read(struct rwlock *l, struct task_slot *t)
 {
-	sched_step();
+	step(t);
 	if (coroutine_try_share(l))
 		return;
 	t->wants_write = false;
@@ -232,7 +241,7 @@ static void coroutine_read(struct rwlock *l, struct task_slot *t)
 
 static void coroutine_write(struct rwlock *l, struct task_slot *t)
 {
-	sched_step();
+	step(t);
 	if (coroutine_try_own(l))
 		return;
 	t->wants_write = true;
@@ -271,7 +280,7 @@ static void thread_write(struct rwlock *l, struct task_slot *t)
 	ensure(!l->holders);
 }
 
-void rwlock_read(struct rwlock *l)
+void rwlock_read(struct rwlock *l) UNCHECKED_LOCKING
 {
 	struct task_slot *t = current_slot();
 
@@ -296,23 +305,23 @@ static void lock_for_writing(struct rwlock *l, bool equal_allowed)
 	rank_push(t, l->rank, l);
 }
 
-void rwlock_write(struct rwlock *l)
+void rwlock_write(struct rwlock *l) UNCHECKED_LOCKING
 {
 	lock_for_writing(l, false);
 }
 
-void rwlock_write_equal(struct rwlock *l)
+void rwlock_write_equal(struct rwlock *l) UNCHECKED_LOCKING
 {
 	lock_for_writing(l, true);
 }
 
-bool rwlock_tryread(struct rwlock *l)
+bool rwlock_tryread(struct rwlock *l) UNCHECKED_LOCKING
 {
 	struct task_slot *t = current_slot();
 	bool got;
 
 	if (is_coroutine(t)) {
-		sched_step();
+		step(t);
 		got = coroutine_try_share(l);
 	} else {
 		got = pthread_rwlock_tryrdlock(&l->thread) == 0;
@@ -322,13 +331,13 @@ bool rwlock_tryread(struct rwlock *l)
 	return got;
 }
 
-bool rwlock_trywrite(struct rwlock *l)
+bool rwlock_trywrite(struct rwlock *l) UNCHECKED_LOCKING
 {
 	struct task_slot *t = current_slot();
 	bool got;
 
 	if (is_coroutine(t)) {
-		sched_step();
+		step(t);
 		got = coroutine_try_own(l);
 	} else {
 		got = pthread_rwlock_trywrlock(&l->thread) == 0;
@@ -340,7 +349,7 @@ bool rwlock_trywrite(struct rwlock *l)
 	return got;
 }
 
-void rwlock_unread(struct rwlock *l)
+void rwlock_unread(struct rwlock *l) UNCHECKED_LOCKING
 {
 	struct task_slot *t = current_slot();
 
@@ -352,10 +361,10 @@ void rwlock_unread(struct rwlock *l)
 	ensure(l->holders > 0);
 	l->holders--;
 	coroutine_hand_over(l);
-	sched_step();
+	step(t);
 }
 
-void rwlock_unwrite(struct rwlock *l)
+void rwlock_unwrite(struct rwlock *l) UNCHECKED_LOCKING
 {
 	struct task_slot *t = current_slot();
 
@@ -368,10 +377,10 @@ void rwlock_unwrite(struct rwlock *l)
 	}
 	l->holders = 0;
 	coroutine_hand_over(l);
-	sched_step();
+	step(t);
 }
 
-void rwlock_assert_written(const struct rwlock *l)
+void rwlock_assert_written(const struct rwlock *l) UNCHECKED_LOCKING
 {
 	ensure(atomic_load_explicit(&l->writer, memory_order_relaxed) == task_current());
 }

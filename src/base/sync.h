@@ -178,16 +178,16 @@ struct CAPABILITY("mutex") mutex {
 
 void mutex_init(struct mutex *m, enum lock_rank rank);
 void mutex_fini(struct mutex *m);
-void mutex_lock(struct mutex *m) ACQUIRE(m);
+void mutex_lock(struct mutex *m) ACQUIRE(*m);
 /* A second lock of the rank already held; the caller has an order of its own among them. */
-void mutex_lock_equal(struct mutex *m) ACQUIRE(m);
+void mutex_lock_equal(struct mutex *m) ACQUIRE(*m);
 /* Any rank will do: who does not wait makes no deadlock. */
-bool mutex_trylock(struct mutex *m) TRY_ACQUIRE(true, m);
-void mutex_unlock(struct mutex *m) RELEASE(m);
+bool mutex_trylock(struct mutex *m) TRY_ACQUIRE(*m);
+void mutex_unlock(struct mutex *m) RELEASE(*m);
 /* By the current task. */
-void mutex_assert_held(const struct mutex *m);
+void mutex_assert_held(const struct mutex *m) ASSERT_HELD(*m);
 
-static inline void mutex_unlock_scope(struct mutex **m)
+static inline void mutex_unlock_scope(struct mutex **m) UNCHECKED_LOCKING
 {
 	if (*m)
 		mutex_unlock(*m);
@@ -195,9 +195,15 @@ static inline void mutex_unlock_scope(struct mutex **m)
 #define GUARD_NAME2(line) guard_##line
 #define GUARD_NAME(line) GUARD_NAME2(line)
 /* Holds the lock to the end of the block. */
+#ifndef EXTANT_THREAD_SAFETY
 #define guard(m) \
 	cleanup_with(mutex_unlock_scope) struct mutex *GUARD_NAME(__LINE__) = (m); \
 	mutex_lock(GUARD_NAME(__LINE__))
+#else
+/* The analysis sees no cleanups: to it the lock is held to the end of the function. */
+void guard_seems_held(struct mutex *m) ASSERT_HELD(*m);
+#define guard(m) guard_seems_held(m)
+#endif
 
 /* Readers together or one writer alone; a waiting writer goes before later readers. */
 struct CAPABILITY("rwlock") rwlock {
@@ -210,30 +216,37 @@ struct CAPABILITY("rwlock") rwlock {
 
 void rwlock_init(struct rwlock *l, enum lock_rank rank);
 void rwlock_fini(struct rwlock *l);
-void rwlock_read(struct rwlock *l) ACQUIRE_SHARED(l);
-void rwlock_write(struct rwlock *l) ACQUIRE(l);
-void rwlock_write_equal(struct rwlock *l) ACQUIRE(l);
-bool rwlock_tryread(struct rwlock *l) TRY_ACQUIRE_SHARED(true, l);
-bool rwlock_trywrite(struct rwlock *l) TRY_ACQUIRE(true, l);
-void rwlock_unread(struct rwlock *l) RELEASE_SHARED(l);
-void rwlock_unwrite(struct rwlock *l) RELEASE(l);
+void rwlock_read(struct rwlock *l) ACQUIRE_SHARED(*l);
+void rwlock_write(struct rwlock *l) ACQUIRE(*l);
+void rwlock_write_equal(struct rwlock *l) ACQUIRE(*l);
+bool rwlock_tryread(struct rwlock *l) TRY_ACQUIRE_SHARED(*l);
+bool rwlock_trywrite(struct rwlock *l) TRY_ACQUIRE(*l);
+void rwlock_unread(struct rwlock *l) RELEASE_SHARED(*l);
+void rwlock_unwrite(struct rwlock *l) RELEASE(*l);
 /* By the current task, for writing. */
-void rwlock_assert_written(const struct rwlock *l);
+void rwlock_assert_written(const struct rwlock *l) ASSERT_HELD(*l);
 
-static inline void rwlock_unread_scope(struct rwlock **l)
+static inline void rwlock_unread_scope(struct rwlock **l) UNCHECKED_LOCKING
 {
 	rwlock_unread(*l);
 }
-static inline void rwlock_unwrite_scope(struct rwlock **l)
+static inline void rwlock_unwrite_scope(struct rwlock **l) UNCHECKED_LOCKING
 {
 	rwlock_unwrite(*l);
 }
+#ifndef EXTANT_THREAD_SAFETY
 #define guard_read(l) \
 	cleanup_with(rwlock_unread_scope) struct rwlock *GUARD_NAME(__LINE__) = (l); \
 	rwlock_read(GUARD_NAME(__LINE__))
 #define guard_write(l) \
 	cleanup_with(rwlock_unwrite_scope) struct rwlock *GUARD_NAME(__LINE__) = (l); \
 	rwlock_write(GUARD_NAME(__LINE__))
+#else
+void guard_seems_read(struct rwlock *l) ASSERT_HELD_SHARED(*l);
+void guard_seems_written(struct rwlock *l) ASSERT_HELD(*l);
+#define guard_read(l) guard_seems_read(l)
+#define guard_write(l) guard_seems_written(l)
+#endif
 
 /* ---- waiting */
 
@@ -256,7 +269,7 @@ void waitq_wake_one(struct waitq *q);
  * False: the time came. Nothing of a higher rank than `m` is held. `what` says what for, should
  * nobody wake.
  */
-bool waitq_sleep(struct waitq *q, struct mutex *m, int64_t deadline, const char *what);
+bool waitq_sleep(struct waitq *q, struct mutex *m, int64_t deadline, const char *what) REQUIRES(*m);
 
 /* Waits, holding `m`, until `condition` holds. */
 #define wait_event(q, m, condition) \

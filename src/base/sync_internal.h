@@ -38,6 +38,7 @@ struct task_slot {
 	struct task task;		/* first: a task is its slot */
 	_Atomic uint32_t busy;		/* claimed */
 	bool coroutine;			/* of an inline or seeded scheduler */
+	bool seeded;
 	bool guarded;			/* `recovery` is set */
 	uint32_t depth;			/* task_enter calls inside one another */
 	uint32_t guarded_depth;

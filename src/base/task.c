@@ -51,6 +51,7 @@ static void slot_init(struct sched *s, struct task_slot *t)
 {
 	t->task.sched = s;
 	t->coroutine = s->coroutine;
+	t->seeded = s->mode == SCHED_SEEDED;
 	list_init(&t->wait_link);
 	list_init(&t->ready_link);
 	list_init(&t->timer_link);

@@ -76,6 +76,7 @@ void waitq_wake_one(struct waitq *q)
 }
 
 bool waitq_sleep(struct waitq *q, struct mutex *m, int64_t deadline, const char *what)
+	UNCHECKED_LOCKING
 {
 	struct task_slot *t = current_slot();
 	bool woken;
@@ -134,6 +135,6 @@ void sched_step(void)
 {
 	struct task_slot *t = current_slot();
 
-	if (t && t->task.sched->mode == SCHED_SEEDED)
+	if (t && t->seeded)
 		(void)coroutine_yield(t);
 }

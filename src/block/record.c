@@ -193,7 +193,8 @@ static int record_discard(struct block_device *d, uint64_t offset, uint64_t len)
 	return err ? err : call_end(r, &c, filter_discard(d, offset, len));
 }
 
-static void free_entries(struct record_device *r)
+/* The last one closes it. */
+static void free_entries(struct record_device *r) UNCHECKED_LOCKING
 {
 	struct arena *a = r->filter.dev.arena;
 

@@ -48,7 +48,7 @@ void buffer_cache_drop_thing(struct buffer_cache *c)
 		arena_free(c->opt.arena, c);
 }
 
-void buffer_cache_destroy(struct buffer_cache *c)
+void buffer_cache_destroy(struct buffer_cache *c) UNCHECKED_LOCKING
 {
 	if (!c)
 		return;

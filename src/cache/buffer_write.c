@@ -192,11 +192,10 @@ static void batch_take(struct batch *batch, struct buffer *b) REQUIRES(batch->ca
 /* Fills the batch from `next` on. False: there is nothing more. */
 static bool batch_fill(struct batch *batch)
 {
-	struct buffer_cache *c = batch->cache;
 	struct buffer *b;
 
-	guard(&c->dirty_lock);
-	for (b = first_from(c, batch->next); b && batch->count < BATCH_BUFFERS;
+	guard(&batch->cache->dirty_lock);
+	for (b = first_from(batch->cache, batch->next); b && batch->count < BATCH_BUFFERS;
 	     b = buffer_of(rb_next(&b->dirty_node))) {
 		if (atomic_load(&b->journal_head))
 			continue;
