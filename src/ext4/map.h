@@ -169,8 +169,12 @@ must_check int ext4_ind_remove_space(struct handle *h, struct inode *inode, ext4
 
 /* ---- what a stretch is (map_walk.c): for SEEK_DATA, SEEK_HOLE and FIEMAP */
 
-/* Whether `lblk` is data (written, delayed, or unwritten with a dirty page), and for how many blocks (at most `max`). */
-must_check int ext4_map_status(struct inode *inode, ext4_lblk_t lblk, uint32_t max, bool *is_data, uint32_t *len);
+/*
+ * The next stretch of data (written, delayed, or unwritten with a dirty page) in [lblk, end): 1 and where it
+ * begins and how long it is, 0 when there is none.
+ */
+must_check int ext4_map_next_data(struct inode *inode, ext4_lblk_t lblk, ext4_lblk_t end, ext4_lblk_t *first,
+				  uint32_t *len);
 /* Every stretch that has blocks or promises, in order; `status` of enum es_status. fn other than 0 ends it. */
 int ext4_map_walk(struct inode *inode,
 		  int (*fn)(void *arg, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk, uint32_t status), void *arg);

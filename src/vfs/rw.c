@@ -223,25 +223,24 @@ int64_t vfs_write(struct vfs *v, int fd, const void *buf, size_t len)
  */
 static int64_t seek_data_or_hole(struct inode *inode, int64_t offset, bool want_data)
 {
-	struct ext4_fs *fs = inode->fs;
+	uint8_t bits = inode->fs->geo.block_bits;
 	uint64_t size = inode->size, at = (uint64_t)offset;
-	ext4_lblk_t end = (ext4_lblk_t)((size + fs->geo.block_size - 1) >> fs->geo.block_bits);
-	ext4_lblk_t lblk = (ext4_lblk_t)(at >> fs->geo.block_bits);
+	ext4_lblk_t end = (ext4_lblk_t)((size + (1u << bits) - 1) >> bits), lblk = (ext4_lblk_t)(at >> bits), first;
+	uint32_t len;
+	int found;
 
 	if (offset < 0 || at >= size)
 		return -ENXIO;
-	while (lblk < end) {
-		bool is_data;
-		uint32_t len;
-		int err = ext4_map_status(inode, lblk, end - lblk, &is_data, &len);
-
-		if (err)
-			return err;
-		if (is_data == want_data)
-			return (int64_t)min(max((uint64_t)lblk << fs->geo.block_bits, at), size);
-		lblk += len;
+	while ((found = ext4_map_next_data(inode, lblk, end, &first, &len)) > 0) {
+		if (want_data)
+			return (int64_t)max((uint64_t)first << bits, at);
+		if (first > lblk)
+			break;
+		lblk = first + len;
 	}
-	return want_data ? -ENXIO : (int64_t)size;
+	if (found < 0)
+		return found;
+	return want_data ? -ENXIO : (int64_t)min(max((uint64_t)lblk << bits, at), size);
 }
 
 static int64_t seek_target(struct file *f, int64_t offset, int whence)

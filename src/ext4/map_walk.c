@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a file consists of, stretch by stretch: for SEEK_DATA and SEEK_HOLE, and for FIEMAP. Allocated
+ * stretches come from the map; delayed ones, which have no place yet, from the extent status tree between
+ * them.
+ */
+#include "ext4/data_internal.h"
+
+#define BLOCKS_MAX (EXT4_MAX_LBLK + 1u)
+
+/* ---- the next stretch with blocks or promises */
+
+/* Unwritten blocks are data where somebody wrote into memory. */
+static bool has_dirty_pages(struct inode *inode, ext4_lblk_t lblk, uint32_t len)
+{
+	uint32_t bpp = page_blocks(inode->fs->pages);
+	uint64_t index = lblk / bpp;
+	struct page *p;
+	int n = page_find_tagged(&inode->mapping, &index, (lblk + len - 1) / bpp, MAPPING_TAG_DIRTY, &p, 1);
+
+	if (n > 0)
+		page_put(p);
+	return n > 0;
+}
+
+/* The stretch that begins at `lblk`: its length, and whether it is data. */
+static int stretch_at(struct inode *inode, ext4_lblk_t lblk, uint32_t max, bool *is_data, uint32_t *len)
+{
+	struct ext4_map map = { .lblk = lblk, .len = max };
+	struct extent_status delayed;
+	int n = ext4_map_blocks(NULL, inode, &map, 0);
+
+	if (n < 0)
+		return n;
+	if (n > 0) {
+		*len = (uint32_t)n;
+		*is_data = !(map.flags & MAPPED_UNWRITTEN) || has_dirty_pages(inode, lblk, *len);
+		return 0;
+	}
+	*len = map.len ? min(map.len, max) : 1;
+	*is_data = false;
+	ext4_es_find_delayed_extent_range(inode, lblk, lblk + *len - 1, &delayed);
+	if (!delayed.len)
+		return 0;
+	if (delayed.lblk > lblk) {
+		*len = delayed.lblk - lblk;
+		return 0;
+	}
+	*is_data = true;
+	*len = min(delayed.lblk + delayed.len - lblk, max);
+	return 0;
+}
+
+int ext4_map_next_data(struct inode *inode, ext4_lblk_t lblk, ext4_lblk_t end, ext4_lblk_t *first, uint32_t *len)
+{
+	bool is_data = false;
+	int err = 0;
+
+	while (lblk < end && !is_data && !err) {
+		err = stretch_at(inode, lblk, end - lblk, &is_data, len);
+		*first = lblk;
+		lblk += *len;
+	}
+	return err ? err : is_data;
+}
+
+/* ---- all of them */
+
+struct walk {
+	struct inode *inode;
+	ext4_lblk_t next;		/* up to here all is told */
+	int (*fn)(void *arg, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk, uint32_t status);
+	void *arg;
+};
+
+/* Promises in [w->next, end). */
+static int tell_delayed(struct walk *w, ext4_lblk_t end)
+{
+	struct extent_status es;
+	int err = 0;
+
+	while (w->next < end && !err) {
+		ext4_es_find_delayed_extent_range(w->inode, w->next, end - 1, &es);
+		if (!es.len || es.lblk >= end)
+			break;
+		err = w->fn(w->arg, es.lblk, es.len, 0, ES_DELAYED);
+		w->next = es.lblk + es.len;
+	}
+	w->next = end;
+	return err;
+}
+
+static int tell_extent(void *arg, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk, bool unwritten)
+{
+	struct walk *w = arg;
+	struct extent_status es;
+	int err = tell_delayed(w, lblk);
+
+	if (err)
+		return err;
+	w->next = lblk + len;
+	ext4_es_find_delayed_extent_range(w->inode, w->next, EXT4_MAX_LBLK, &es);
+	return w->fn(w->arg, lblk, len, pblk, unwritten ? ES_UNWRITTEN : ES_WRITTEN);
+}
+
+int ext4_map_walk(struct inode *inode,
+		  int (*fn)(void *arg, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk, uint32_t status), void *arg)
+{
+	struct walk w = { .inode = inode, .fn = fn, .arg = arg };
+	int err = ext4_ext_walk(inode, 0, tell_extent, &w);
+
+	if (err || (w.next && !inode->reserved_blocks))
+		return err;
+	return tell_delayed(&w, BLOCKS_MAX);
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The public calls: each enters the mount's scheduler as a task, passes to the function of src/vfs that does
+ * the work, and leaves. A mount that a failed assertion has poisoned answers -EIO.
+ */
+#include <string.h>
+#include "lib/lib.h"
+
+/*
+ * `call` is an expression of one function call. Nothing of this frame changes between the guard and the result, so
+ * that the way back from an unwound call finds it as it was.
+ */
+#define ENTER(x, call) ({ \
+	struct task *task_ = task_enter((x)->sched, "app"); \
+	int64_t result_; \
+	if (!task_) \
+		result_ = -ENOMEM; \
+	else if (task_guard(task_)) \
+		result_ = -EIO; \
+	else \
+		result_ = (call); \
+	if (task_) \
+		task_leave(task_); \
+	result_; })
+
+int extant_open(struct extant *x, const char *path, int flags, uint32_t mode)
+{
+	return (int)ENTER(x, vfs_open(x->vfs, path, flags, mode));
+}
+
+int extant_close(struct extant *x, int fd)
+{
+	return (int)ENTER(x, vfs_close(x->vfs, fd));
+}
+
+int64_t extant_read(struct extant *x, int fd, void *buf, size_t len)
+{
+	return ENTER(x, vfs_read(x->vfs, fd, buf, len));
+}
+
+int64_t extant_write(struct extant *x, int fd, const void *buf, size_t len)
+{
+	return ENTER(x, vfs_write(x->vfs, fd, buf, len));
+}
+
+int64_t extant_pread(struct extant *x, int fd, void *buf, size_t len, int64_t offset)
+{
+	return ENTER(x, vfs_pread(x->vfs, fd, buf, len, offset));
+}
+
+int64_t extant_pwrite(struct extant *x, int fd, const void *buf, size_t len, int64_t offset)
+{
+	return ENTER(x, vfs_pwrite(x->vfs, fd, buf, len, offset));
+}
+
+int64_t extant_lseek(struct extant *x, int fd, int64_t offset, int whence)
+{
+	return ENTER(x, vfs_lseek(x->vfs, fd, offset, whence));
+}
+
+int extant_fsync(struct extant *x, int fd)
+{
+	return (int)ENTER(x, vfs_fsync(x->vfs, fd, false));
+}
+
+int extant_fdatasync(struct extant *x, int fd)
+{
+	return (int)ENTER(x, vfs_fsync(x->vfs, fd, true));
+}
+
+int extant_sync_file_range(struct extant *x, int fd, int64_t offset, int64_t len)
+{
+	return (int)ENTER(x, vfs_sync_file_range(x->vfs, fd, offset, len));
+}
+
+int extant_ftruncate(struct extant *x, int fd, int64_t size)
+{
+	return (int)ENTER(x, vfs_ftruncate(x->vfs, fd, size));
+}
+
+int extant_fadvise(struct extant *x, int fd, int64_t offset, int64_t len, int advice)
+{
+	return (int)ENTER(x, vfs_fadvise(x->vfs, fd, offset, len, advice));
+}
+
+int extant_file_flags(struct extant *x, int fd)
+{
+	return (int)ENTER(x, vfs_file_flags(x->vfs, fd));
+}
+
+int extant_sync(struct extant *x)
+{
+	return (int)ENTER(x, vfs_sync(x->vfs));
+}
+
+int extant_mkdir(struct extant *x, const char *path, uint32_t mode)
+{
+	return (int)ENTER(x, vfs_mkdir(x->vfs, path, mode));
+}
+
+int extant_rmdir(struct extant *x, const char *path)
+{
+	return (int)ENTER(x, vfs_rmdir(x->vfs, path));
+}
+
+int extant_unlink(struct extant *x, const char *path)
+{
+	return (int)ENTER(x, vfs_unlink(x->vfs, path));
+}
+
+int extant_readlink(struct extant *x, const char *path, char *buf, size_t size)
+{
+	return (int)ENTER(x, vfs_readlink(x->vfs, path, buf, size));
+}
+
+int extant_access(struct extant *x, const char *path, int mode)
+{
+	return (int)ENTER(x, vfs_access(x->vfs, path, mode));
+}
+
+int extant_chmod(struct extant *x, const char *path, uint32_t mode)
+{
+	return (int)ENTER(x, vfs_chmod(x->vfs, path, mode));
+}
+
+int extant_chown(struct extant *x, const char *path, uint32_t uid, uint32_t gid)
+{
+	return (int)ENTER(x, vfs_chown(x->vfs, path, uid, gid));
+}
+
+int extant_truncate(struct extant *x, const char *path, int64_t size)
+{
+	return (int)ENTER(x, vfs_truncate(x->vfs, path, size));
+}
+
+int extant_shutdown(struct extant *x, enum extant_shutdown how)
+{
+	return (int)ENTER(x, ext4_shutdown(x->vfs->fs, (enum ext4_shutdown)how));
+}
+
+static int64_t sleep_for(int64_t ns)
+{
+	task_sleep(ns);
+	return 0;
+}
+
+int extant_sleep(struct extant *x, int64_t ns)
+{
+	return (int)ENTER(x, sleep_for(ns));
+}
+
+/* ---- calls whose results have another form here */
+
+static struct ext4_time time_in(const struct extant_time *t)
+{
+	return (struct ext4_time){ t->sec, t->nsec };
+}
+
+static struct extant_time time_out(struct ext4_time t)
+{
+	return (struct extant_time){ t.sec, t.nsec };
+}
+
+int extant_utimens(struct extant *x, const char *path, const struct extant_time *atime,
+		   const struct extant_time *mtime)
+{
+	struct ext4_time a = atime ? time_in(atime) : (struct ext4_time){ 0 };
+	struct ext4_time m = mtime ? time_in(mtime) : (struct ext4_time){ 0 };
+
+	return (int)ENTER(x, vfs_utimens(x->vfs, path, atime ? &a : NULL, mtime ? &m : NULL));
+}
+
+static void stat_out(const struct extant *x, const struct ext4_attributes *a, struct extant_stat *out)
+{
+	*out = (struct extant_stat){
+		.ino = a->ino, .size = a->size, .blocks = a->blocks, .mode = a->mode, .nlink = a->nlink,
+		.uid = a->uid, .gid = a->gid, .blksize = x->vfs->fs->geo.block_size,
+		.generation = a->generation, .flags = a->flags, .rdev_major = a->rdev_major,
+		.rdev_minor = a->rdev_minor, .atime = time_out(a->atime), .mtime = time_out(a->mtime),
+		.ctime = time_out(a->ctime), .btime = time_out(a->crtime),
+	};
+}
+
+static int stat_path(struct extant *x, const char *path, bool follow, struct extant_stat *out)
+{
+	struct ext4_attributes a;
+	int err = (int)ENTER(x, vfs_stat(x->vfs, path, follow, &a));
+
+	if (!err)
+		stat_out(x, &a, out);
+	return err;
+}
+
+int extant_stat(struct extant *x, const char *path, struct extant_stat *out)
+{
+	return stat_path(x, path, true, out);
+}
+
+int extant_lstat(struct extant *x, const char *path, struct extant_stat *out)
+{
+	return stat_path(x, path, false, out);
+}
+
+int extant_fstat(struct extant *x, int fd, struct extant_stat *out)
+{
+	struct ext4_attributes a;
+	int err = (int)ENTER(x, vfs_fstat(x->vfs, fd, &a));
+
+	if (!err)
+		stat_out(x, &a, out);
+	return err;
+}
+
+int extant_statfs(struct extant *x, const char *path, struct extant_statfs *out)
+{
+	struct ext4_statfs s;
+	int err = (int)ENTER(x, vfs_statfs(x->vfs, path, &s));
+
+	if (!err)
+		*out = (struct extant_statfs){ s.block_size, s.blocks, s.free, s.available, s.files, s.files_free };
+	return err;
+}
+
+struct readdir_call {
+	int (*fn)(void *arg, const struct extant_dirent *d);
+	void *arg;
+};
+
+static int one_entry(void *arg, const struct ext4_dirent *d)
+{
+	/* EXT4_FT_* -> DT_* */
+	static const uint8_t types[] = { 0, 8, 4, 2, 6, 1, 12, 10 };
+	struct readdir_call *c = arg;
+	char name[EXT4_NAME_LEN + 1];
+	struct extant_dirent e = { d->next, d->ino, d->type < sizeof(types) ? types[d->type] : 0, name };
+
+	memcpy(name, d->name.bytes, d->name.len);
+	name[d->name.len] = '\0';
+	return c->fn(c->arg, &e);
+}
+
+int extant_readdir(struct extant *x, int fd, int (*fn)(void *arg, const struct extant_dirent *d), void *arg)
+{
+	struct readdir_call c = { fn, arg };
+
+	return (int)ENTER(x, vfs_readdir(x->vfs, fd, one_entry, &c));
+}
+
+struct fiemap_call {
+	int (*fn)(void *arg, const struct extant_extent *e);
+	void *arg;
+};
+
+static int one_extent(void *arg, const struct vfs_extent *e)
+{
+	struct fiemap_call *c = arg;
+	struct extant_extent out = { e->logical, e->physical, e->length, e->flags };
+
+	return c->fn(c->arg, &out);
+}
+
+int extant_fiemap(struct extant *x, int fd, int (*fn)(void *arg, const struct extant_extent *e), void *arg)
+{
+	struct fiemap_call c = { fn, arg };
+
+	return (int)ENTER(x, vfs_fiemap(x->vfs, fd, one_extent, &c));
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A mount as the library holds it, for the files of src/lib and for the command line, which brings its own
+ * clock, trace and device.
+ */
+#ifndef EXTANT_LIB_H
+#define EXTANT_LIB_H
+
+#include "extant/extant.h"
+#include "vfs/vfs.h"
+
+struct extant {
+	struct arena *arena;
+	struct sched *sched;
+	struct clock own_clock;
+	struct clock *clock;
+	struct log log;
+	struct extant_options opt;	/* the program's callbacks */
+	struct trace *trace;
+	struct vfs *vfs;
+	char *image;
+	char *mount_point;
+};
+
+struct lib_mount_args {
+	const char *image;
+	const struct extant_options *opt;
+	struct clock *clock;		/* NULL: as the options say; else outlives the mount */
+	struct trace *trace;		/* NULL: none; else outlives the mount */
+	struct block_device *device;	/* NULL: the image is opened; else taken over */
+	enum trace_dialect dialect;	/* what the options do not say */
+};
+must_check int lib_mount(const struct lib_mount_args *args, struct extant **out);
+
+/*
+ * Opens an image as the options offset= and partition= say, and takes those two out of the list: `rest` (as long
+ * as `options`) has the others. `why`: one line when it fails.
+ */
+must_check int lib_open_image(struct arena *a, const char *image, const char *options, bool read_only, char *rest,
+			      struct block_device **out, char *why, size_t why_len);
+
+#endif
