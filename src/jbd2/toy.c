@@ -164,6 +164,8 @@ static int submit_ordered(void *user, struct jbd2_inode *ji)
 
 	while ((p = next_pending(t, inode)).block) {
 		e = write_data(t, p.block, p.op);
+		if (e)
+			t->model->lost[p.block] = p.op;
 		err = err ? err : e;
 	}
 	return err;
@@ -323,12 +325,17 @@ void toy_model_rewind(struct toy_model *m, uint32_t op)
 
 /* ---- operations */
 
-/* One operation being done: its handle, and what it will have done. */
+/*
+ * One operation being done: its handle, the buffers it has access to, and what it will have done. All
+ * that can fail comes first; then the bytes change.
+ */
 struct doing {
 	struct toy *t;
 	struct handle *h;
 	uint32_t number;
 	struct toy_op op;
+	struct buffer *map, *buffers[TOY_EFFECTS];
+	uint32_t created;		/* the block of a buffer made anew; 0: none */
 	int err;
 };
 
@@ -338,47 +345,23 @@ static void note_effect(struct doing *d, uint32_t block, enum toy_kind kind)
 	d->op.effects[d->op.count++] = (struct toy_effect){ (uint16_t)block, (uint8_t)kind };
 }
 
-/* Fills a block of metadata that exists, or is made. */
+/* Access to a block of metadata that exists, or is made; it will be filled. */
 static void write_metadata(struct doing *d, uint32_t block, bool create)
 {
 	struct toy *t = d->t;
-	autobuffer b = NULL;
+	struct buffer *b = NULL;
 
 	if (d->err)
 		return;
 	d->err = create ? buffer_create(t->buffers, block, &metadata, NULL, &b)
 			: buffer_read(t->buffers, block, &metadata, NULL, &b);
-	if (!d->err)
-		d->err = create ? jbd2_journal_get_create_access(d->h, b)
-				: jbd2_journal_get_write_access(d->h, b);
 	if (d->err)
 		return;
-	fill_block(b->data, t->shape.block_size, block, d->number);
-	d->err = jbd2_journal_dirty_metadata(d->h, b);
+	d->created = create ? block : d->created;
+	d->buffers[d->op.count] = b;
 	note_effect(d, block, TOY_META);
-}
-
-/* The last step: the operation's number and effects go into the map, and into the model. */
-static void write_map(struct doing *d)
-{
-	struct toy *t = d->t;
-	struct toy_map map;
-	autobuffer b = NULL;
-
-	if (!d->err)
-		d->err = buffer_read(t->buffers, TOY_MAP, &metadata, NULL, &b);
-	if (!d->err)
-		d->err = jbd2_journal_get_write_access(d->h, b);
-	if (d->err)
-		return;
-	memcpy(&map, b->data, sizeof(map));
-	map.ops = d->number;
-	for (uint32_t i = 0; i < d->op.count; i++)
-		if (d->op.effects[i].block >= TOY_POOL)
-			map.pool[d->op.effects[i].block - TOY_POOL] = d->number << 2 |
-								      d->op.effects[i].kind;
-	memcpy(b->data, &map, sizeof(map));
-	d->err = jbd2_journal_dirty_metadata(d->h, b);
+	d->err = create ? jbd2_journal_get_create_access(d->h, b)
+			: jbd2_journal_get_write_access(d->h, b);
 }
 
 /* With the toy's lock: the handle is open. */
@@ -387,13 +370,63 @@ static void begin(struct doing *d, struct toy *t, struct handle *h)
 	*d = (struct doing){ .t = t, .h = h, .number = t->model->ops + 1 };
 	assert_true(d->number < TOY_OPS_MAX);
 	d->op.tid = handle_tid(h);
+	d->err = buffer_read(t->buffers, TOY_MAP, &metadata, NULL, &d->map);
+	if (!d->err)
+		d->err = jbd2_journal_get_write_access(h, d->map);
 }
 
+static void keep_error(struct doing *d, int err)
+{
+	d->err = d->err ? d->err : err;
+}
+
+static void fill_map(struct doing *d)
+{
+	struct toy_map map;
+
+	memcpy(&map, d->map->data, sizeof(map));
+	map.ops = d->number;
+	for (uint32_t i = 0; i < d->op.count; i++)
+		if (d->op.effects[i].block >= TOY_POOL)
+			map.pool[d->op.effects[i].block - TOY_POOL] = d->number << 2 |
+								      d->op.effects[i].kind;
+	memcpy(d->map->data, &map, sizeof(map));
+	keep_error(d, jbd2_journal_dirty_metadata(d->h, d->map));
+}
+
+static void change_bytes(struct doing *d)
+{
+	for (uint32_t i = 0; i < d->op.count; i++) {
+		if (!d->buffers[i])
+			continue;
+		fill_block(d->buffers[i]->data, d->t->shape.block_size, d->op.effects[i].block,
+			   d->number);
+		keep_error(d, jbd2_journal_dirty_metadata(d->h, d->buffers[i]));
+	}
+	fill_map(d);
+}
+
+/* What a new block was made for has failed: it is free, and memory forgets it. */
+static void undo_create(struct doing *d, struct buffer *b)
+{
+	assert_true(jbd2_journal_forget(d->h, b, b->block) == 0 || handle_aborted(d->h));
+	buffer_forget(d->t->buffers, b->block);
+}
+
+/* The operation has happened, in memory and in the model, or not at all. */
 static int end(struct doing *d)
 {
 	struct toy *t = d->t;
+	bool failed = d->err != 0;
 
-	write_map(d);
+	if (!failed)
+		change_bytes(d);
+	for (uint32_t i = 0; i < d->op.count; i++) {
+		if (failed && d->buffers[i] && d->buffers[i]->block == d->created)
+			undo_create(d, d->buffers[i]);
+		buffer_put(d->buffers[i]);
+	}
+	buffer_put(d->map);
 	if (d->err)
 		return d->err;
 	t->model->ops = d->number;
@@ -451,7 +484,7 @@ int toy_alloc(struct toy *t, uint32_t block, enum toy_kind kind)
 	begin(&d, t, h);
 	/* Another task may have taken it. */
 	if (t->model->now.kind[block] != TOY_FREE)
-		d.err = -EAGAIN;
+		keep_error(&d, -EAGAIN);
 	else if (kind == TOY_META)
 		write_metadata(&d, block, true);
 	else
@@ -474,7 +507,7 @@ int toy_rewrite(struct toy *t, uint32_t block)
 	mutex_lock(&t->lock);
 	begin(&d, t, h);
 	if (t->model->now.kind[block] != TOY_META)
-		d.err = -EAGAIN;
+		keep_error(&d, -EAGAIN);
 	else
 		write_metadata(&d, block, false);
 	err = end(&d);
@@ -508,14 +541,15 @@ int toy_free(struct toy *t, uint32_t block)
 	mutex_lock(&t->lock);
 	begin(&d, t, h);
 	if (t->model->now.kind[block] == TOY_FREE)
-		d.err = -EAGAIN;
-	else if (t->model->now.kind[block] == TOY_META)
+		keep_error(&d, -EAGAIN);
+	else if (!d.err && t->model->now.kind[block] == TOY_META)
 		d.err = free_metadata(t, h, block);
-	t->pending[block % TOY_INODES][block - TOY_POOL].block = 0;
 	note_effect(&d, block, TOY_FREE);
 	err = end(&d);
-	if (!err)
+	if (!err) {
 		t->model->freed[block] = d.op.tid;
+		t->pending[block % TOY_INODES][block - TOY_POOL].block = 0;
+	}
 	mutex_unlock(&t->lock);
 	return stop(h, err);
 }
@@ -631,7 +665,8 @@ const char *toy_verify(struct block_device *d, const struct toy_shape *shape, co
 	state_after(model, map.ops, &s);
 	bad = verify_map(p, shape, &s, map.ops);
 	for (uint32_t i = TOY_COUNTERS; i < TOY_LOG && !bad; i++)
-		bad = verify_block(d, shape, i, s.kind[i], s.op[i]);
+		if (s.kind[i] != TOY_DATA || model->lost[i] != s.op[i])
+			bad = verify_block(d, shape, i, s.kind[i], s.op[i]);
 	return bad;
 }
 

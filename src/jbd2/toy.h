@@ -68,6 +68,7 @@ struct toy_model {
 	struct toy_op *log;		/* [TOY_OPS_MAX] */
 	struct toy_state now;
 	tid_t freed[TOY_LOG];		/* the transaction that freed the pool block, in this mount */
+	uint32_t lost[TOY_LOG];		/* data of this operation could not be written */
 };
 
 struct toy_model *toy_model_create(void);
