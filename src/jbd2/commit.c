@@ -241,20 +241,31 @@ static void drop_older_copy(struct journal *j, struct journal_head *jh)
 }
 
 /*
- * One block of the transaction, stable (`err` 0) or lost. A freed block may be used for something else
- * once this is over, so a write in place that is still under way must end first.
+ * Takes the locks of a block of the transaction. A freed block may be used for something else once the
+ * commit is over, so a write in place that is still under way must end first.
  */
+static void lock_to_finish(struct journal *j, struct journal_head *jh)
+{
+	struct buffer *b = jh->buffer;
+
+	for (;;) {
+		mutex_lock(&b->state_lock);
+		mutex_lock(&j->list_lock);
+		if (jh->place != JH_FORGET || !jh->cp_writing)
+			return;
+		mutex_unlock(&b->state_lock);
+		wait_event(&j->wait_in_place, &j->list_lock, !jh->cp_writing);
+		mutex_unlock(&j->list_lock);
+	}
+}
+
+/* One block of the transaction, which is stable (`err` 0) or lost. */
 static void finish_block(struct commit *c, struct journal_head *jh, int err)
 {
 	struct journal *j = c->j;
 	struct buffer *b = jh->buffer, *put;
 
-	if (jh->place == JH_FORGET) {
-		guard(&j->list_lock);
-		wait_event(&j->wait_in_place, &j->list_lock, !jh->cp_writing);
-	}
-	mutex_lock(&b->state_lock);
-	mutex_lock(&j->list_lock);
+	lock_to_finish(j, jh);
 	if (!err && jh->place == JH_LOGGED) {
 		drop_older_copy(j, jh);
 		checkpoint_insert(j, jh, c->t);
