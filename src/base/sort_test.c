@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Arrays of all small lengths, in each order that random numbers make, with many equal elements, come
- * out in order and with the elements they had.
+ * Arrays of all small lengths, in each order that random numbers make, with many equal elements,
+ * come out in order and with the elements they had.
  */
 #include <setjmp.h>
 #include <stdarg.h>

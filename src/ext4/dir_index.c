@@ -8,8 +8,8 @@
  *	      /   \    /    \    /    \
  *	    leaf  leaf ...           leaf      blocks of entries, in no order of their own
  *
- * The first entry of a node stands for hash 0, since its place holds count and limit. Where names of
- * one hash do not fit into one leaf, the entry of the next has bit 0 set: the hash began a leaf
+ * The first entry of a node stands for hash 0, since its place holds count and limit. Where names
+ * of one hash do not fit into one leaf, the entry of the next has bit 0 set: the hash began a leaf
  * before. A hash itself never has it.
  *
  * A node is verified when it enters memory. What one block cannot tell is checked on the way: that
@@ -67,7 +67,8 @@ static int read_child(struct ext4_dx_path *p, struct buffer **out)
 		if (p->frame[i].buffer == *out) {
 			buffer_put(*out);
 			err = ext4_error(fs, p->dir->ino, p->frame[i].buffer->block,
-					 "hash tree: the way to block %u leads through itself", lblk);
+					 "hash tree: the way to block %u leads through itself",
+					 lblk);
 		}
 	return err;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Between dir.c (blocks of entries), dir_index.c and dir_grow.c (hash trees), readdir.c and namei.c.
- * Not for others.
+ * Between dir.c (blocks of entries), dir_index.c and dir_grow.c (hash trees), readdir.c and
+ * namei.c. Not for others.
  */
 #ifndef EXTANT_EXT4_DIR_INTERNAL_H
 #define EXTANT_EXT4_DIR_INTERNAL_H

@@ -2,15 +2,16 @@
 /*
  * Listing a directory.
  *
- * Where the image has hash trees, names come in the order of their hashes, and a position is a hash:
+ * Where the image has hash trees, names come in the order of their hashes, and a position is a
+ * hash:
  *
  *	bits 63..32  hash / 2      bits 31..0  minor hash      0x7fffffffffffffff: the end
  *
  * so that a position means the same names however the directory grows, splits or turns into a tree
  * between two calls. A directory of one block, not yet a tree, is read whole and sorted; a tree is
  * read leaf by leaf, those together in which one hash goes on. In a tree `.` and `..` stand at the
- * first two positions. Names of one hash and one minor hash follow each other as they lie; they share
- * their position, and stopping between them means to begin with the first of them again.
+ * first two positions. Names of one hash and one minor hash follow each other as they lie; they
+ * share their position, and stopping between them means to begin with the first of them again.
  *
  * Only so many names as one block can hold are kept at a time: of more, the first in order, and the
  * leaves are read again for the rest.
@@ -118,8 +119,8 @@ static void consider(struct stretch *s, struct buffer *b, ext4_lblk_t lblk, uint
 	if (is_inside(s, &spot) && s->count == s->room)
 		shorten(s);
 	if (is_inside(s, &spot))
-		s->found[s->count++] = (struct found){ spot, buffer_hold(b),
-						       ext4_dir_entry_at(b, offset) };
+		s->found[s->count++] =
+			(struct found){ spot, buffer_hold(b), ext4_dir_entry_at(b, offset) };
 }
 
 static int consider_block(struct stretch *s, struct buffer *b, ext4_lblk_t lblk, uint8_t version)
@@ -128,7 +129,8 @@ static int consider_block(struct stretch *s, struct buffer *b, ext4_lblk_t lblk,
 	uint32_t space = ext4_dir_space(fs);
 	int err = 0;
 
-	for (uint32_t at = 0; at < space && !err; at += ext4_rec_len(fs, ext4_dir_entry_at(b, at))) {
+	for (uint32_t at = 0; at < space && !err;
+	     at += ext4_rec_len(fs, ext4_dir_entry_at(b, at))) {
 		const struct ext4_dir_entry_2 *de = ext4_dir_entry_at(b, at);
 		struct ext4_name name = { de->name, de->name_len };
 		struct ext4_dirhash hash;
@@ -308,8 +310,8 @@ static int read_linear(struct inode *dir, uint64_t *pos, entry_fn fn, void *arg)
 
 	while (!stopped && *pos < dir->size) {
 		autobuffer b = NULL;
-		int err = ext4_read_dirblock(dir, (ext4_lblk_t)(*pos >> dir->fs->geo.block_bits),
-					     &b);
+		int err =
+			ext4_read_dirblock(dir, (ext4_lblk_t)(*pos >> dir->fs->geo.block_bits), &b);
 
 		if (err)
 			return err;

@@ -178,10 +178,12 @@ bool ext4_looks_like_dx_node(const struct ext4_geometry *geo, const uint8_t *blo
 
 bool ext4_is_dx_node(const struct ext4_geometry *geo, const uint8_t *block)
 {
-	const struct dx_countlimit *c = (const struct dx_countlimit *)(block + EXT4_DX_NODE_ENTRIES);
+	const struct dx_countlimit *c =
+		(const struct dx_countlimit *)(block + EXT4_DX_NODE_ENTRIES);
 
 	return ext4_looks_like_dx_node(geo, block) &&
-	       (geo->metadata_csum || le16_get(c->limit) == ext4_dx_limit(geo, EXT4_DX_NODE_ENTRIES));
+	       (geo->metadata_csum ||
+		le16_get(c->limit) == ext4_dx_limit(geo, EXT4_DX_NODE_ENTRIES));
 }
 
 int ext4_verify_dx_node(const struct ext4_geometry *geo, uint32_t seed, const uint8_t *block,
