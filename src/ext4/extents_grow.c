@@ -195,33 +195,25 @@ static int split_move(struct handle *h, struct ext_path *p, struct split *s, ext
 
 /*
  * Where the new leaf begins: with what moves into it, or, when nothing does, with the new extent.
- * That one comes behind the extent taken then, unless a foreign leaf has room for a single extent.
+ * That one comes behind the extent taken then: it comes before only in front of the first of all,
+ * and a full leaf has more than one.
  */
-static int border_of(const struct ext_path *p, ext4_lblk_t lblk, ext4_lblk_t *out)
+static ext4_lblk_t border_of(const struct ext_path *p, ext4_lblk_t lblk)
 {
 	const struct ext_step *leaf = &p->step[p->depth];
-	int next = leaf->at + 1;
 
-	if (next < ext_entries(leaf->header)) {
-		*out = ext_run_at(leaf->header, next).lblk;
-		return 0;
-	}
-	*out = lblk;
-	if (lblk > ext_run_at(leaf->header, leaf->at).lblk)
-		return 0;
-	return ext4_error(p->inode->fs, p->inode->ino, leaf->buffer->block,
-			  "extent node with room for %d", next);
+	if (leaf->at + 1 < ext_entries(leaf->header))
+		return ext_run_at(leaf->header, leaf->at + 1).lblk;
+	ensure(lblk > ext_run_at(leaf->header, leaf->at).lblk);
+	return lblk;
 }
 
 static int split(struct handle *h, struct ext_path *p, int top, ext4_lblk_t lblk, uint32_t flags)
 {
 	struct split s = { .top = top };
-	ext4_lblk_t border;
-	int err = border_of(p, lblk, &border);
+	ext4_lblk_t border = border_of(p, lblk);
+	int err = split_prepare(h, p, &s, lblk, flags);
 
-	if (err)
-		return err;
-	err = split_prepare(h, p, &s, lblk, flags);
 	if (err) {
 		split_undo(h, p, &s);
 		return err;

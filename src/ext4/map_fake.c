@@ -43,7 +43,7 @@ static void check_committed(struct map_fake *f, ext4_fsblk_t block)
 		if (!f->committed[block])
 			f->committed[block] = malloc(FAKE_BLOCK_SIZE);
 		memcpy(f->committed[block], b->data, FAKE_BLOCK_SIZE);
-	} else if (f->committed[block]) {
+	} else if (f->committed[block] && !f->hostile) {
 		assert_memory_equal(b->data, f->committed[block], FAKE_BLOCK_SIZE);
 	}
 	buffer_put(b);
@@ -55,6 +55,8 @@ static void commit(struct map_fake *f)
 		check_committed(f, block);
 	memset(f->state, 0, sizeof(f->state));
 	f->inode_dirty = f->bitmap_dirty = false;
+	if (f->hostile)
+		memcpy(f->table_root, f->inode.i_data, sizeof(f->table_root));
 	assert_memory_equal(f->inode.i_data, f->table_root, sizeof(f->table_root));
 }
 
@@ -119,6 +121,8 @@ int jbd2_journal_restart(struct handle *h, int blocks)
 
 int ext4_journal_get_write_access(struct ext4_fs *fs, struct handle *h, struct buffer *b)
 {
+	if (fake_of(fs)->hostile && b->block > FAKE_META_BLOCKS)
+		return -EROFS;
 	assert_true(b->block <= FAKE_META_BLOCKS);
 	fake_of(fs)->state[b->block] |= FAKE_ACCESS;
 	return 0;
@@ -185,7 +189,7 @@ int ext4_error_at(struct ext4_fs *fs, const char *function, uint64_t ino, uint64
 	struct map_fake *f = fake_of(fs);
 	va_list ap;
 
-	assert_int_equal(ino, f->inode.ino);
+	assert_true(ino == f->inode.ino);
 	va_start(ap, fmt);
 	vsnprintf(f->error_text, sizeof(f->error_text), fmt, ap);
 	va_end(ap);
@@ -274,7 +278,12 @@ int ext4_free_blocks(struct handle *h, struct inode *inode, ext4_fsblk_t block, 
 	struct map_fake *f = fake_of(inode->fs);
 	bool is_meta = block <= FAKE_META_BLOCKS;
 
+	if (f->hostile && is_meta != ((flags & FREE_METADATA) != 0))
+		return ext4_error(inode->fs, inode->ino, block, "block of another kind");
 	assert_int_equal(is_meta, (flags & FREE_METADATA) != 0);
+	for (uint64_t i = 0; f->hostile && i < count; i++)
+		if (!f->used[block + i])
+			return ext4_error(inode->fs, inode->ino, block, "block is free already");
 	if (!f->bitmap_dirty)
 		f->handle.credits--;
 	spend(f, &f->bitmap_dirty);

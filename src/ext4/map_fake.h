@@ -53,6 +53,7 @@ struct map_fake {
 	ext4_fsblk_t own_first, own_count; /* blocks that no file may map */
 	uint32_t reserved, released; /* delayed blocks */
 	bool no_space; /* ext4_da_reserve_space fails */
+	bool hostile; /* damage is expected: what is freed need not be in use, changes may be lost */
 };
 
 /* `entries` to a node; 0: as many as fit. */
