@@ -30,6 +30,17 @@ static int add_blocks(struct map_walk *w, uint64_t lblk, ext4_fsblk_t pblk, uint
 	return 0;
 }
 
+/* Blocks at the end that are kept for fast commits. */
+static uint32_t fast_commit_blocks(const struct journal_superblock_s *sb)
+{
+	uint32_t blocks = be32_get(sb->s_num_fc_blks);
+
+	if (be32_get(sb->s_header.h_blocktype) == JBD2_SUPERBLOCK_V1 ||
+	    !(be32_get(sb->s_feature_incompat) & JBD2_FEATURE_INCOMPAT_FAST_COMMIT))
+		return 0;
+	return blocks ? blocks : JBD2_DEFAULT_FAST_COMMIT_BLOCKS;
+}
+
 static int check_geometry(struct check *c, struct place at, const struct journal_superblock_s *sb,
 			  const struct journal_map *m)
 {
@@ -41,6 +52,9 @@ static int check_geometry(struct check *c, struct place at, const struct journal
 	if (maxlen < JBD2_MIN_JOURNAL_BLOCKS || maxlen > m->next)
 		return check_say(c, at, "%" PRIu32 " blocks in a file of %" PRIu64, maxlen,
 				 m->next);
+	if (fast_commit_blocks(sb) > maxlen - JBD2_MIN_JOURNAL_BLOCKS)
+		return check_say(c, at, "%" PRIu32 " of %" PRIu32 " blocks are for fast commits",
+				 fast_commit_blocks(sb), maxlen);
 	if (first == 0 || first >= maxlen)
 		return check_say(c, at, "first block %" PRIu32 " of %" PRIu32, first, maxlen);
 	if (start && (start < first || start >= maxlen))

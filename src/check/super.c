@@ -42,10 +42,11 @@ static int read_geometry(struct check *c)
 	return 0;
 }
 
-/* Features that do no harm to a mount, but that no tool leaves like this. */
-static int check_features(struct check *c)
+/* What does no harm to a mount, but what no tool leaves like this. */
+static int check_oddities(struct check *c)
 {
 	const struct ext4_geometry *geo = &c->geo;
+	uint16_t desc_size = le16_get(c->super.s_desc_size);
 	int err = 0;
 
 	if (geo->metadata_csum && geo->feature_ro_compat & EXT4_FEATURE_RO_COMPAT_GDT_CSUM)
@@ -54,6 +55,8 @@ static int check_features(struct check *c)
 		err = check_say(c, AT(CHECK_SUPER), "metadata_csum_seed without metadata_csum");
 	if (!err && geo->has_64bit && !(geo->feature_incompat & EXT4_FEATURE_INCOMPAT_EXTENTS))
 		err = check_say(c, AT(CHECK_SUPER), "64bit without extent");
+	if (!err && (desc_size & (desc_size - 1) || desc_size > EXT4_MAX_DESC_SIZE))
+		err = check_say(c, AT(CHECK_SUPER), "group descriptors of %u bytes", desc_size);
 	if (!err && c->super.s_log_groups_per_flex > 31)
 		err = check_say(c, AT(CHECK_SUPER), "flex groups of 2^%u groups",
 				c->super.s_log_groups_per_flex);
@@ -83,7 +86,7 @@ int check_super(struct check *c)
 
 	if (!err)
 		err = check_state(c);
-	return err ? err : check_features(c);
+	return err ? err : check_oddities(c);
 }
 
 /* ---- copies */
