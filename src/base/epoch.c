@@ -136,6 +136,19 @@ void epoch_reclaim(void)
 	run_all(list);
 }
 
+void epoch_drain(void)
+{
+	struct sched *s = task_current()->sched;
+	bool more;
+
+	do {
+		epoch_reclaim();
+		pthread_mutex_lock(&s->retire_lock);
+		more = s->retired_first != NULL;
+		pthread_mutex_unlock(&s->retire_lock);
+	} while (more);
+}
+
 void epoch_fini(struct sched *s)
 {
 	while (s->retired_first && !sched_poisoned(s))

@@ -233,6 +233,7 @@ static void take_down(struct ext4_fs *fs)
 		ext4_mb_release(fs);
 	(void)ext4_journal_end(fs);
 	inode_cache_destroy(fs);
+	epoch_drain(); /* what was retired knows of the mount */
 	ext4_es_shrinker_destroy(fs);
 	drop_layout(fs);
 	arena_free(a, fs->flex);
@@ -240,6 +241,7 @@ static void take_down(struct ext4_fs *fs)
 		page_cache_destroy(fs->pages);
 	if (fs->buffers)
 		buffer_cache_destroy(fs->buffers);
+	epoch_drain();
 	if (fs->budget)
 		budget_destroy(fs->budget);
 	block_close(fs->device);

@@ -104,6 +104,7 @@ struct file {
 	_Atomic int32_t refs;
 	struct epoch_node retire;
 	struct vfs *vfs;
+	struct arena *arena;		/* outlives the vfs */
 };
 
 must_check int files_create(struct vfs *v);

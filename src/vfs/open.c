@@ -141,7 +141,7 @@ static void file_free(struct epoch_node *node)
 	struct file *f = container_of(node, struct file, retire);
 
 	mutex_fini(&f->pos_lock);
-	arena_free(f->vfs->fs->arena, f);
+	arena_free(f->arena, f);
 }
 
 static bool is_writer(const struct file *f)
@@ -225,6 +225,7 @@ static int file_create(struct vfs *v, struct dentry *d, int flags, struct file *
 		return -ENOMEM;
 	}
 	f->vfs = v;
+	f->arena = v->fs->arena;
 	f->dentry = d;
 	f->inode = ext4_ihold(dentry_inode(d));
 	f->flags = flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_CLOEXEC);
