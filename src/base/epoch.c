@@ -85,14 +85,22 @@ static struct epoch_node *begin_epoch_and_detach(struct sched *s)
 	return list;
 }
 
+/* Who retires may hold any lock, so a callback takes none: it stands behind all ranks. */
 static void run_all(struct epoch_node *list)
 {
+	static const char callbacks;
+	struct task_slot *t = current_slot();
+
+	if (!list)
+		return;
+	rank_push(t, RANK_ARENA, &callbacks);
 	while (list) {
 		struct epoch_node *node = list;
 
 		list = node->next;
 		node->fn(node);
 	}
+	rank_pop(t, &callbacks);
 }
 
 static void append(struct sched *s, struct epoch_node *node)

@@ -233,6 +233,35 @@ static void readers_see_only_what_lives(struct fixture *f)
 	mutex_fini(&p.lock);
 }
 
+#ifdef EXTANT_SLOW_ASSERTS
+static struct mutex any;		/* of the child process */
+
+static void free_and_lock(struct epoch_node *node)
+{
+	mutex_lock(&any);
+}
+
+static void retire_what_locks(void)
+{
+	struct fixture f;
+	struct epoch_node node;
+
+	fixture_open(&f, SCHED_THREADED, 0);
+	mutex_init(&any, RANK_TRACE);
+	enter(&f);
+	epoch_retire(&node, free_and_lock);
+	epoch_reclaim();
+}
+
+static void a_callback_that_locks_stops(void **state)
+{
+	char said[2048];
+
+	must_abort(retire_what_locks, said, sizeof(said));
+	assert_non_null(strstr(said, "RANK_TRACE is taken while RANK_ARENA is held"));
+}
+#endif
+
 static void readers(void **state)
 {
 	in_all_modes(what_a_reader_sees_stays);
@@ -252,6 +281,9 @@ int main(void)
 		cmocka_unit_test(readers),
 		cmocka_unit_test(reclaiming),
 		cmocka_unit_test(nothing_is_left_at_the_end),
+#ifdef EXTANT_SLOW_ASSERTS
+		cmocka_unit_test(a_callback_that_locks_stops),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

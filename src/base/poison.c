@@ -53,7 +53,7 @@ static void wake_coroutines(struct sched *s)
 	}
 }
 
-/* A thread looks for poison under its park_lock: the signal comes before that, or while it waits. */
+/* A thread looks for poison under its park_lock: the signal comes before that or while it waits. */
 static void wake_threads(struct sched *s)
 {
 	for (struct task_slot *t = slot_next(s, NULL); t; t = slot_next(s, t)) {

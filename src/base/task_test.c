@@ -88,7 +88,7 @@ static void *call_often(void *arg)
 		}
 		c->wrong += atomic_fetch_add(&c->inside[t->id], 1) != 0;
 		if (i % 50 == 0)
-			task_sleep(NSEC_PER_MSEC);	/* so that all of them are inside at times */
+			task_sleep(NSEC_PER_MSEC);	/* at times all of them are inside */
 		atomic_fetch_sub(&c->inside[t->id], 1);
 		task_leave(t);
 	}
