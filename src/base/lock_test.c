@@ -359,6 +359,14 @@ static void assert_below(struct mutex *low, struct mutex *high)
 	lock_rank_assert_below(RANK_HANDLE);
 }
 
+static void over_io(struct mutex *low, struct mutex *high)
+{
+	mutex_lock(low);
+	lock_rank_assert_io();		/* an inode may wait for a device, a group may not */
+	mutex_lock(high);
+	lock_rank_assert_io();
+}
+
 static void left_locked(struct mutex *low, struct mutex *high)
 {
 	mutex_lock(low);
@@ -384,6 +392,7 @@ static const struct {
 	{ reading_downwards, "RANK_MAP is taken while RANK_GROUP is held" },
 	{ with_a_handle, "RANK_INODE is taken while RANK_HANDLE is held" },
 	{ assert_below, "RANK_HANDLE is taken while RANK_GROUP is held" },
+	{ over_io, "a device is waited for while RANK_GROUP is held" },
 	{ left_locked, "a task is ended while RANK_INODE is held" },
 	{ unlocked_by_another, "mutex_owner" },
 	{ not_held, "mutex_owner" },

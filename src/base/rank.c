@@ -10,7 +10,7 @@
 
 static const char *const rank_names[] = {
 	[RANK_NONE] = "RANK_NONE",
-#define RANK(name) [name] = #name,
+#define RANK(name, held_over_io) [name] = #name,
 #include "base/lock_ranks.def"
 #undef RANK
 };
@@ -21,6 +21,17 @@ const char *lock_rank_name(enum lock_rank rank)
 }
 
 #ifdef EXTANT_SLOW_ASSERTS
+
+static const bool held_over_io[] = {
+	[RANK_NONE] = true,
+#define yes true
+#define no false
+#define RANK(name, held) [name] = held,
+#include "base/lock_ranks.def"
+#undef RANK
+#undef yes
+#undef no
+};
 
 static const struct held_lock *highest_held(const struct task_slot *t)
 {
@@ -115,6 +126,16 @@ void lock_rank_hold_equal(enum lock_rank rank, const void *what)
 void lock_rank_release(const void *what)
 {
 	rank_pop(current_slot(), what);
+}
+
+void lock_rank_assert_io(void)
+{
+	const struct task_slot *t = current_slot();
+
+	for (int i = 0; t && i < t->held_count; i++) {
+		if (!held_over_io[t->held[i].rank])
+			fail_order("a device", "waited for", t->held[i].rank);
+	}
 }
 
 void lock_rank_assert_below(enum lock_rank rank)

@@ -42,7 +42,7 @@
 /* lock_ranks.def has the order; locks of RANK_NONE take no part in it. */
 enum lock_rank {
 	RANK_NONE,
-#define RANK(name) name,
+#define RANK(name, held_over_io) name,
 #include "base/lock_ranks.def"
 #undef RANK
 	RANK_COUNT
@@ -162,11 +162,14 @@ void lock_rank_hold_equal(enum lock_rank rank, const void *what);
 void lock_rank_release(const void *what);
 /* Nothing of this rank or a later one is held: the current task may take `rank`. */
 void lock_rank_assert_below(enum lock_rank rank);
+/* A device is about to be waited for: only what may be held over that is held. */
+void lock_rank_assert_io(void);
 #else
 #define lock_rank_hold(rank, what) ((void)(rank), (void)(what))
 #define lock_rank_hold_equal(rank, what) ((void)(rank), (void)(what))
 #define lock_rank_release(what) ((void)(what))
 #define lock_rank_assert_below(rank) ((void)(rank))
+#define lock_rank_assert_io() ((void)0)
 #endif
 
 struct CAPABILITY("mutex") mutex {

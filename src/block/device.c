@@ -6,6 +6,7 @@
 #include "block/device.h"
 
 #include "base/errors.h"
+#include "base/sync.h"
 #include "block/iov.h"
 
 static int check_range(const struct block_device *d, uint64_t offset, uint64_t len)
@@ -24,6 +25,7 @@ int block_readv(struct block_device *d, const struct block_io *io)
 
 	if (err || !len)
 		return err;
+	lock_rank_assert_io();
 	return d->ops->read(d, io);
 }
 
@@ -36,6 +38,7 @@ int block_writev(struct block_device *d, const struct block_io *io)
 		return err;
 	if (d->read_only)
 		return -EROFS;
+	lock_rank_assert_io();
 	if (!len)
 		return io->flags & BLOCK_PREFLUSH ? d->ops->flush(d) : 0;
 	return d->ops->write(d, io);
@@ -74,7 +77,10 @@ int block_writev_batch(struct block_device *d, const struct block_io *ios, int c
 /* A device that is read only has nothing to flush; that is no error. */
 int block_flush(struct block_device *d)
 {
-	return d->read_only ? 0 : d->ops->flush(d);
+	if (d->read_only)
+		return 0;
+	lock_rank_assert_io();
+	return d->ops->flush(d);
 }
 
 int block_discard(struct block_device *d, uint64_t offset, uint64_t len)
@@ -87,6 +93,7 @@ int block_discard(struct block_device *d, uint64_t offset, uint64_t len)
 		return -EROFS;
 	if (!d->ops->discard)
 		return -EOPNOTSUPP;
+	lock_rank_assert_io();
 	return len ? d->ops->discard(d, offset, len) : 0;
 }
 
