@@ -133,6 +133,16 @@ static int check_in_inode(struct check *c, uint32_t ino, const struct ext4_inode
 	return check_list(c, &r);
 }
 
+/* 0 keeps a block from being shared. */
+static int check_block_hash(struct check *c, struct place at)
+{
+	uint32_t hash = le32_get(((const struct ext4_xattr_header *)c->data_block)->h_hash);
+
+	if (hash == 0 || hash == ext4_xattr_hash_block(c->data_block))
+		return 0;
+	return check_say(c, at, "hash 0x%08" PRIx32 " of the block is wrong", hash);
+}
+
 /* The first reference to a block: it is claimed and looked at. */
 static int check_block(struct check *c, uint32_t ino, struct xattr_note *note)
 {
@@ -152,8 +162,10 @@ static int check_block(struct check *c, uint32_t ino, struct xattr_note *note)
 		return err;
 	err = ext4_verify_xattr_block(&c->geo, note->block, c->data_block, &v);
 	note->refcount = le32_get(((const struct ext4_xattr_header *)c->data_block)->h_refcount);
-	if (!err)
-		return check_list(c, &r);
+	if (!err) {
+		err = check_list(c, &r);
+		return err ? err : check_block_hash(c, r.at);
+	}
 	say = check_say(c, r.at, "%s", v.reason);
 	if (err == -EFSCORRUPTED)
 		note->refcount = 0; /* nothing to compare */

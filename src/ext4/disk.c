@@ -177,3 +177,18 @@ uint32_t ext4_xattr_hash_entry_signed(const struct ext4_xattr_entry *e, const ui
 		hash = (hash << 5 | hash >> 27) ^ (uint32_t)(signed char)e->e_name[i];
 	return hash_value(hash, e, value);
 }
+
+uint32_t ext4_xattr_hash_block(const uint8_t *block)
+{
+	const struct ext4_xattr_entry *e = (const void *)(block + sizeof(struct ext4_xattr_header));
+	static const uint8_t end[4];
+	uint32_t hash = 0;
+
+	while (memcmp(e, end, sizeof(end)) != 0) {
+		if (le32_get(e->e_hash) == 0)
+			return 0;
+		hash = (hash << 16 | hash >> 16) ^ le32_get(e->e_hash);
+		e = (const void *)((const uint8_t *)e + ext4_xattr_entry_size(e));
+	}
+	return hash;
+}

@@ -181,5 +181,7 @@ static inline uint32_t ext4_xattr_entry_size(const struct ext4_xattr_entry *e)
 uint32_t ext4_xattr_hash_entry(const struct ext4_xattr_entry *e, const uint8_t *value);
 /* As kernels made it that took the name's bytes as signed; equal for plain ASCII names. */
 uint32_t ext4_xattr_hash_entry_signed(const struct ext4_xattr_entry *e, const uint8_t *value);
+/* What h_hash must be, unless it is 0: from the entries' hashes. `block` is verified. */
+uint32_t ext4_xattr_hash_block(const uint8_t *block);
 
 #endif

@@ -160,7 +160,7 @@ DISK_OFFSET(struct dx_node, fake_file_type, 0x7);
 DISK_OFFSET(struct dx_node, entries, 0x8);
 
 struct dx_tail { /* with metadata_csum, behind room for `limit` entries */
-	le32 dt_reserved;		/* 0; counts as 0 in the checksum */
+	le32 dt_reserved;		/* 0 */
 	le32 dt_checksum;		/* inode seed, block up to `count`, tail with 0 */
 };
 DISK_SIZE(struct dx_tail, 8);

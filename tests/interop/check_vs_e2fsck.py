@@ -120,7 +120,8 @@ DEFAULT, SMALL, OLD, MAPPED = ('-t ext4 -O orphan_file -N 1024', '-t ext4 -b 102
                                '-t ext4 -b 1024 -N 1024 -O ^metadata_csum', '-t ext3 -b 1024 -N 1024')
 CASES = []
 # What e2fsck -n passes over, or mends without a word.
-OURS_ALONE = {'super last orphan', 'inode value flag of long', 'extent node depth', 'super copy', 'descriptor copy'}
+OURS_ALONE = {'super last orphan', 'inode value flag of long', 'extent node depth', 'super copy', 'descriptor copy',
+              'attribute block hash of all'}
 
 
 def case(*options):
@@ -501,6 +502,7 @@ xattr_case('value offset', 0x22, 2, to(4000))
 xattr_case('value inode', 0x24, 4, to(12))
 xattr_case('value size', 0x28, 4, to(5000))
 xattr_case('hash', 0x2C, 4, more(1))
+xattr_case('hash of all', 0xC, 4, more(1))
 
 
 def ibody_case(name, at, size, change):
