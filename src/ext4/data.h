@@ -56,6 +56,8 @@ must_check int ext4_writepages(struct inode *inode, struct writeback *wb);
  * write-back are not reported here.
  */
 must_check int ext4_filemap_write_and_wait(struct inode *inode, uint64_t start, uint64_t end);
+/* sync_file_range: the same in three steps, as Linux does it {sync_mode 0}. */
+must_check int ext4_filemap_start_and_wait(struct inode *inode, uint64_t start, uint64_t end);
 /*
  * fsync and fdatasync {ext4_sync_file_enter, _exit}. `parent` is the directory it was opened
  * through, for the event.

@@ -23,6 +23,23 @@ int ext4_filemap_write_and_wait(struct inode *inode, uint64_t start, uint64_t en
 	return err;
 }
 
+int ext4_filemap_start_and_wait(struct inode *inode, uint64_t start, uint64_t end)
+{
+	struct writeback wb = {
+		.nr_to_write = INT64_MAX, .range_start = start, .range_end = end, .sync_mode = WB_NONE,
+	};
+	uint64_t first = ext4_page_index(inode->fs, start), last = ext4_page_index(inode->fs, end);
+	int err;
+
+	if (!atomic_load(&inode->mapping.page_count))
+		return 0;
+	/* What is being written now may be older than what is dirty: it is waited for first. */
+	mapping_wait_writeback(&inode->mapping, first, last);
+	err = ext4_writepages(inode, &wb);
+	mapping_wait_writeback(&inode->mapping, first, last);
+	return err;
+}
+
 static int commit_for(struct inode *inode, bool datasync)
 {
 	struct ext4_fs *fs = inode->fs;
@@ -55,7 +72,8 @@ static int sync_file(struct inode *inode, uint64_t start, uint64_t end, bool dat
 		return err;
 	if (!fs->journal)
 		return sync_unjournaled(inode);
-	if (ext4_should_journal_data(inode) && EXT4_S_ISREG(inode->mode))
+	/* Journaled data, and with it every directory: what is in the log is what there is to wait for. */
+	if (ext4_should_journal_data(inode))
 		return jbd2_journal_force_commit(fs->journal);
 	return commit_for(inode, datasync);
 }

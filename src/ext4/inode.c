@@ -150,7 +150,8 @@ static void from_disk(struct inode *i, const struct ext4_inode *raw)
 	if (HAS_FIELD(i, i_version_hi))
 		i->version |= (uint64_t)le32_get(raw->i_version_hi) << 32;
 	times_from_disk(i, raw);
-	rdev_from_disk(i);
+	if ((i->mode & EXT4_S_IFMT) == EXT4_S_IFCHR || (i->mode & EXT4_S_IFMT) == EXT4_S_IFBLK)
+		rdev_from_disk(i);
 }
 
 int ext4_inode_load(struct inode *i, enum iget_flags flags)

@@ -65,7 +65,7 @@ static void invalidate(struct inode *inode, struct page *p, uint32_t from)
 			(void)jbd2_journal_invalidate(fs->journal, p->blocks[i].buffer);
 		ext4_page_block_clear(&p->blocks[i]);
 	}
-	if (!from)
+	if (!from && !ext4_should_journal_data(inode))
 		trace(fs, ext4_releasepage, inode->ino, p->index);
 }
 
@@ -269,7 +269,7 @@ static int set_size(struct inode *inode, uint64_t size)
 	bool shrinks = size < inode->size;
 	struct ext4_time now = ext4_current_time(fs);
 	struct handle *h;
-	int err = ext4_journal_start(fs, inode->ino, HT_INODE, 3, &h), stop;
+	int err = __ext4_journal_start_sb(fs, inode->ino, "ext4_setattr", __LINE__, HT_INODE, 3, 0, &h), stop;
 
 	if (err)
 		return err;

@@ -316,7 +316,7 @@ int vfs_sync_file_range(struct vfs *v, int fd, int64_t offset, int64_t len)
 	if (!EXT4_S_ISREG(f->inode->mode) && !EXT4_S_ISDIR(f->inode->mode))
 		return -ESPIPE;
 	end = len ? (uint64_t)(offset + len - 1) : INT64_MAX;
-	err = ext4_filemap_write_and_wait(f->inode, (uint64_t)offset, end);
+	err = ext4_filemap_start_and_wait(f->inode, (uint64_t)offset, end);
 	seen = mapping_report_error(&f->inode->mapping, &f->error_seen);
 	return err ? err : seen;
 }
