@@ -180,7 +180,6 @@ static void inode_free(struct epoch_node *node)
 	struct inode *i = container_of(node, struct inode, retire);
 	struct ext4_fs *fs = i->fs;
 
-	mapping_fini(&i->mapping);
 	mutex_fini(&i->es.lock);
 	mutex_fini(&i->attr_lock);
 	rwlock_fini(&i->lock);
@@ -190,6 +189,13 @@ static void inode_free(struct epoch_node *node)
 	mutex_fini(&i->reserve_lock);
 	budget_uncharge(fs->budget, sizeof(*i));
 	arena_free(fs->arena, i);
+}
+
+/* Nobody finds it any more; who saw it in a chain may still look at its number. It has no pages. */
+static void inode_retire(struct inode *i)
+{
+	mapping_fini(&i->mapping); /* takes a lock: not at the end of an epoch */
+	epoch_retire(&i->retire, inode_free);
 }
 
 void ext4_inode_unlock_new(struct inode *i)
@@ -210,7 +216,7 @@ static void inode_gone(struct inode *i)
 	unlink_out(c, i);
 	waitq_wake_all(&c->changed);
 	mutex_unlock(&c->lock);
-	epoch_retire(&i->retire, inode_free);
+	inode_retire(i);
 }
 
 /*
@@ -277,6 +283,7 @@ struct inode *ext4_inode_prepare(struct ext4_fs *fs)
 
 void ext4_inode_unprepare(struct inode *i)
 {
+	mapping_fini(&i->mapping);
 	inode_free(&i->retire);
 }
 
@@ -371,7 +378,7 @@ static size_t shrink(void *arg, size_t want)
 	mutex_unlock(&c->lock);
 	list_for_each_safe(i, tmp, &dropped, lru) {
 		ext4_inode_forget(i);
-		epoch_retire(&i->retire, inode_free);
+		inode_retire(i);
 	}
 	return freed;
 }
