@@ -227,11 +227,27 @@ int ext4_add_dirent_to_buf(struct handle *h, struct inode *dir, struct buffer *b
 	return err ? err : ext4_handle_dirty_metadata(fs, h, dir->ino, b);
 }
 
+/* Nothing of the name is left; 4.9 leaves it where it was. */
+static void remove_record(struct ext4_fs *fs, struct ext4_dir_entry_2 *before,
+			  struct ext4_dir_entry_2 *de)
+{
+	uint32_t len = ext4_rec_len(fs, de);
+
+	de->inode = le32_of(0);
+	if (before)
+		ext4_rec_len_set(fs, before, ext4_rec_len(fs, before) + len);
+	if (fs->opt.dialect == DIALECT_4_9)
+		return;
+	memset(&de->name_len, 0, len - offsetof(struct ext4_dir_entry_2, name_len));
+	if (before)
+		de->rec_len = le16_of(0);
+}
+
 int ext4_delete_entry(struct handle *h, struct inode *dir, const struct ext4_dir_place *place)
 {
 	struct ext4_fs *fs = dir->fs;
 	struct buffer *b = place->buffer;
-	struct ext4_dir_entry_2 *before = NULL, *de;
+	struct ext4_dir_entry_2 *before = NULL;
 	uint32_t at = 0;
 	int err = ext4_journal_get_write_access(fs, h, b);
 
@@ -242,11 +258,7 @@ int ext4_delete_entry(struct handle *h, struct inode *dir, const struct ext4_dir
 		at += ext4_rec_len(fs, before);
 	}
 	ensure(at == place->offset);
-	de = ext4_dir_entry_at(b, at);
-	if (before)
-		ext4_rec_len_set(fs, before, ext4_rec_len(fs, before) + ext4_rec_len(fs, de));
-	else
-		de->inode = le32_of(0);
+	remove_record(fs, before, ext4_dir_entry_at(b, at));
 	attr_write_begin(dir);
 	dir->version++;
 	attr_write_end(dir);

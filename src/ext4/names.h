@@ -37,10 +37,21 @@ struct ext4_dirent {
 /*
  * Lists from position `*pos` (0: the beginning) until fn returns other than 0, in Linux's order:
  * blocks in linear directories, hash order in hash trees (positions are hashes then, and stay
- * valid). `.` and `..` are included.
+ * valid). `.` and `..` are included. *pos is the entry that fn refused, or the end. 0, also when fn
+ * ended it. Where names share a position (readdir.c) a refusal between them brings the first of
+ * them again: who lists in pieces uses ext4_readdir_from.
  */
 must_check int ext4_readdir(struct inode *dir, uint64_t *pos,
 			    int (*fn)(void *arg, const struct ext4_dirent *d), void *arg);
+
+/* Of an open directory. { .pos = p } is position p; the rest is ext4_readdir_from's. */
+struct ext4_dir_cursor {
+	uint64_t pos;
+	uint32_t shown;			/* names at pos that were shown */
+	uint64_t version;		/* of the directory, then */
+};
+must_check int ext4_readdir_from(struct inode *dir, struct ext4_dir_cursor *at,
+				 int (*fn)(void *arg, const struct ext4_dirent *d), void *arg);
 
 /*
  * One block of a directory, mapped, read and verified {ext4_bread -> ext4_getblk ->

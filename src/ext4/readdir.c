@@ -10,11 +10,15 @@
  * so that a position means the same names however the directory grows, splits or turns into a tree
  * between two calls. A directory of one block, not yet a tree, is read whole and sorted; a tree is
  * read leaf by leaf, those together in which one hash goes on. In a tree `.` and `..` stand at the
- * first two positions. Names of one hash and one minor hash follow each other as they lie; they
- * share their position, and stopping between them means to begin with the first of them again.
+ * first two positions.
+ *
+ * Names of one hash and one minor hash share a position: the first of them as they lie, then the
+ * others backwards, as Linux has it. A cursor counts how many of them were shown; in a directory
+ * that changed meanwhile they are shown again.
  *
  * Only so many names as one block can hold are kept at a time: of more, the first in order, and the
- * leaves are read again for the rest.
+ * leaves are read again for the rest. Names of one position are kept together, unless they alone
+ * are too many; then they come as they lie.
  *
  * Elsewhere names come as they lie, and a position is the byte where an entry begins.
  *
@@ -98,12 +102,73 @@ static void drop_from(struct stretch *s, uint32_t first)
 		buffer_put(s->found[--s->count].buffer);
 }
 
-/* No room: the upper half is left to the next stretch. */
+/* Where the names that share the position of number `i` begin and end. */
+static uint32_t group_begin(const struct stretch *s, uint32_t i)
+{
+	while (i && s->found[i - 1].spot.position == s->found[i].spot.position)
+		i--;
+	return i;
+}
+
+static uint32_t group_end(const struct stretch *s, uint32_t i)
+{
+	uint64_t position = s->found[i].spot.position;
+
+	while (i < s->count && s->found[i].spot.position == position)
+		i++;
+	return i;
+}
+
+/* No room: about half is left to the next stretch. */
 static void shorten(struct stretch *s)
 {
+	uint32_t first;
+
 	sort_stretch(s);
-	s->end = s->found[s->room / 2].spot;
-	drop_from(s, s->room / 2);
+	first = group_begin(s, s->count / 2);
+	if (!first)
+		first = group_end(s, 0);
+	if (first < s->count) {
+		s->end = (struct spot){ s->found[first].spot.position, 0 };
+	} else {
+		first = s->count / 2;
+		s->end = s->found[first].spot;
+	}
+	drop_from(s, first);
+}
+
+/* All names of its position are here. */
+static bool is_whole(const struct stretch *s, uint32_t first)
+{
+	uint64_t position = s->found[first].spot.position;
+
+	return position != s->end.position && (position != s->begin.position || !s->begin.where);
+}
+
+static void reverse(struct found *f, uint32_t count)
+{
+	for (uint32_t i = 0; i < count / 2; i++) {
+		struct found swap = f[i];
+
+		f[i] = f[count - 1 - i];
+		f[count - 1 - i] = swap;
+	}
+}
+
+static void order_groups(struct stretch *s)
+{
+	for (uint32_t i = 0, next; i < s->count; i = next) {
+		next = group_end(s, i);
+		if (is_whole(s, i))
+			reverse(&s->found[i + 1], next - i - 1);
+	}
+}
+
+/* So far reaches what was looked at, unless there was more than room. */
+static void end_at(struct stretch *s, uint64_t position)
+{
+	if (s->end.position == beyond_all.position)
+		s->end = (struct spot){ position, 0 };
 }
 
 static bool is_inside(const struct stretch *s, const struct spot *spot)
@@ -183,8 +248,10 @@ static int fill_from_leaves(struct stretch *s, struct ext4_dx_path *p)
 			err = htree_dirblock_to_tree(s, p);
 		next = ext4_dx_next_hash(p);
 	}
-	if (s->end.position == beyond_all.position)
-		s->end.position = next == UINT32_MAX ? POSITION_END : position_of(next, 0);
+	if (next == UINT32_MAX)
+		end_at(s, POSITION_END);
+	else
+		end_at(s, position_of(next, 0));
 	return err;
 }
 
@@ -216,8 +283,7 @@ static int fill_from_block(struct stretch *s)
 	if (err)
 		return ext4_error(fs, s->dir->ino, b->block, "hash version %u is not known",
 				  fs->geo.def_hash_version);
-	if (s->end.position == beyond_all.position)
-		s->end.position = POSITION_END;
+	end_at(s, POSITION_END);
 	return 0;
 }
 
@@ -229,41 +295,60 @@ static int ext4_htree_fill_tree(struct stretch *s)
 	TRACE_SCOPE(s->dir->fs, ext4_htree_fill_tree);
 	s->end = beyond_all;
 	err = ext4_dir_is_indexed(s->dir) ? fill_from_tree(s) : fill_from_block(s);
-	if (!err)
+	if (!err) {
 		sort_stretch(s);
+		order_groups(s);
+	}
 	return err;
 }
 
-/* True: fn wants no more, and *pos is where it stopped. */
-static bool show_stretch(struct stretch *s, uint64_t *pos, entry_fn fn, void *arg)
+/* True: fn wants no more, and `at` is where it stopped. *skip: names that were shown before. */
+static bool show_stretch(struct stretch *s, struct ext4_dir_cursor *at, uint32_t *skip, entry_fn fn,
+			 void *arg)
 {
 	for (uint32_t i = 0; i < s->count; i++) {
 		const struct spot *next = i + 1 < s->count ? &s->found[i + 1].spot : &s->end;
 
-		*pos = s->found[i].spot.position;
+		if (s->found[i].spot.position != at->pos) {
+			at->pos = s->found[i].spot.position;
+			at->shown = *skip = 0;
+		}
+		if (*skip) {
+			(*skip)--;
+			continue;
+		}
 		if (show(s->dir, s->found[i].entry, next->position, fn, arg))
 			return true;
+		at->shown++;
 	}
-	*pos = s->end.position;
+	if (s->end.position != at->pos) {
+		at->pos = s->end.position;
+		at->shown = *skip = 0;
+	}
 	return false;
 }
 
-static int ext4_dx_readdir(struct inode *dir, uint64_t *pos, entry_fn fn, void *arg)
+static int ext4_dx_readdir(struct inode *dir, struct ext4_dir_cursor *at, entry_fn fn, void *arg)
 {
 	struct ext4_fs *fs = dir->fs;
-	struct stretch s = { .dir = dir, .begin = { *pos, 0 } };
+	struct stretch s = { .dir = dir, .begin = { at->pos, 0 } };
+	uint32_t skip = at->version == dir->version ? at->shown : 0;
 	bool stopped = false;
 	int err = 0;
 
 	TRACE_SCOPE(fs, ext4_dx_readdir);
+	if (at->pos >= POSITION_END)
+		return 0;
 	s.room = fs->geo.block_size / EXT4_DIR_REC_MIN + 2;
 	s.found = arena_alloc(fs->arena, s.room * sizeof(*s.found));
 	if (!s.found)
 		return -ENOMEM;
+	at->shown = skip;
+	at->version = dir->version;
 	while (!err && !stopped && s.begin.position < POSITION_END) {
 		err = ext4_htree_fill_tree(&s);
 		if (!err)
-			stopped = show_stretch(&s, pos, fn, arg);
+			stopped = show_stretch(&s, at, &skip, fn, arg);
 		s.begin = s.end;
 		drop_from(&s, 0);
 	}
@@ -328,11 +413,20 @@ static bool is_by_hash(const struct inode *dir)
 	       (dir->flags & EXT4_INDEX_FL || ext4_dir_blocks(dir) == 1);
 }
 
-int ext4_readdir(struct inode *dir, uint64_t *pos, entry_fn fn, void *arg)
+int ext4_readdir_from(struct inode *dir, struct ext4_dir_cursor *at, entry_fn fn, void *arg)
 {
 	TRACE_SCOPE(dir->fs, ext4_readdir);
 	if (!dir->size) /* removed, but still open */
 		return 0;
-	return is_by_hash(dir) ? ext4_dx_readdir(dir, pos, fn, arg)
-			       : read_linear(dir, pos, fn, arg);
+	return is_by_hash(dir) ? ext4_dx_readdir(dir, at, fn, arg)
+			       : read_linear(dir, &at->pos, fn, arg);
+}
+
+int ext4_readdir(struct inode *dir, uint64_t *pos, entry_fn fn, void *arg)
+{
+	struct ext4_dir_cursor at = { .pos = *pos };
+	int err = ext4_readdir_from(dir, &at, fn, arg);
+
+	*pos = at.pos;
+	return err;
 }

@@ -179,7 +179,7 @@ int vfs_readdir(struct vfs *v, int fd, int (*fn)(void *arg, const struct ext4_di
 	TRACE_SCOPE(v->fs, sys_getdents64, iterate_dir);
 	guard(&f->pos_lock);
 	rwlock_read(&f->inode->lock);
-	err = atomic_load(&f->inode->state) & INODE_DEAD ? -ENOENT : ext4_readdir(f->inode, &f->dir_pos, fn, arg);
+	err = atomic_load(&f->inode->state) & INODE_DEAD ? -ENOENT : ext4_readdir_from(f->inode, &f->dir_at, fn, arg);
 	rwlock_unread(&f->inode->lock);
 	if (!(f->flags & O_NOATIME))
 		ext4_touch_atime(f->inode);

@@ -98,7 +98,7 @@ struct file {
 	int flags;			/* O_* */
 	struct mutex pos_lock;		/* RANK_FILE_POS */
 	int64_t pos;
-	uint64_t dir_pos;
+	struct ext4_dir_cursor dir_at;
 	uint32_t error_seen;		/* of the mapping */
 	struct ext4_readahead ra;	/* under pos_lock, or racy: hints */
 	_Atomic int32_t refs;

@@ -279,7 +279,7 @@ int64_t vfs_lseek(struct vfs *v, int fd, int64_t offset, int whence)
 		return -EINVAL;
 	f->pos = to;
 	if (EXT4_S_ISDIR(f->inode->mode))
-		f->dir_pos = (uint64_t)to;
+		f->dir_at = (struct ext4_dir_cursor){ .pos = (uint64_t)to };
 	return to;
 }
 
