@@ -144,17 +144,25 @@ void epoch_reclaim(void)
 	run_all(list);
 }
 
+static bool nothing_is_retired(struct sched *s)
+{
+	bool nothing;
+
+	pthread_mutex_lock(&s->retire_lock);
+	nothing = !s->retired_first;
+	pthread_mutex_unlock(&s->retire_lock);
+	return nothing;
+}
+
 void epoch_drain(void)
 {
-	struct sched *s = task_current()->sched;
-	bool more;
-
-	do {
+	ensure(current_slot() && !current_slot()->epoch_depth);
+	for (;;) {
 		epoch_reclaim();
-		pthread_mutex_lock(&s->retire_lock);
-		more = s->retired_first != NULL;
-		pthread_mutex_unlock(&s->retire_lock);
-	} while (more);
+		if (nothing_is_retired(current_slot()->task.sched))
+			return;
+		task_yield();		/* a reader is still inside */
+	}
 }
 
 void epoch_fini(struct sched *s)

@@ -97,6 +97,36 @@ static void what_a_reader_sees_stays(struct fixture *f)
 	mutex_fini(&v.lock);
 }
 
+static void enter_and_leave(void *arg)
+{
+	struct visit *v = arg;
+
+	epoch_enter();
+	set(v, &v->inside);
+	for (int i = 0; i < 100; i++)
+		task_yield();
+	epoch_leave();
+}
+
+static void draining_waits_for_readers(struct fixture *f)
+{
+	struct visit v = { .inside = false };
+	struct task *me = enter(f), *reader;
+	_Atomic int freed = 0;
+
+	mutex_init(&v.lock, RANK_INODE);
+	waitq_init(&v.q);
+	reader = spawn(f, "reader", enter_and_leave, &v);
+	wait_for(&v, &v.inside);
+	epoch_retire(&make_thing(f, 1, &freed)->node, free_thing);
+	epoch_drain();
+	assert_int_equal(freed, 1);
+	task_join(reader);
+	task_leave(me);
+	waitq_fini(&v.q);
+	mutex_fini(&v.lock);
+}
+
 static void epochs_nest(struct fixture *f)
 {
 	struct task *me = enter(f);
@@ -265,6 +295,7 @@ static void a_callback_that_locks_stops(void **state)
 static void readers(void **state)
 {
 	in_all_modes(what_a_reader_sees_stays);
+	in_all_modes(draining_waits_for_readers);
 	in_all_modes(epochs_nest);
 	in_all_modes(a_later_reader_holds_up_nothing);
 	in_all_modes(readers_see_only_what_lives);

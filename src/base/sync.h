@@ -308,7 +308,7 @@ struct epoch_node {
 void epoch_retire(struct epoch_node *node, void (*fn)(struct epoch_node *node));
 /* Frees what can be freed now; else that happens once every so many retirements. */
 void epoch_reclaim(void);
-/* Until nothing is left: at the end of a mount, when nobody but the caller is inside. */
+/* Frees all that is retired now, waiting for those who are inside an epoch. Holding nothing. */
 void epoch_drain(void);
 
 static inline void epoch_leave_scope(const int *unused)
