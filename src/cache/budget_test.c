@@ -186,11 +186,13 @@ static void run_throttle(struct fixture *f)
 	struct budget *b = open_budget(f);
 	struct store s;
 	struct flushed fl = { .f = f, .store = &s };
+	int64_t began;
 
 	store_init(&s, b);
 	mutex_init(&fl.lock, RANK_WRITEBACK);
 	waitq_init(&fl.wanted);
 	budget_on_pressure(b, want_flush, &fl);
+	began = clock_monotonic(&f->clock);
 	flush = spawn(f, "flush", flusher, &fl);
 	for (size_t i = 0; i < array_size(writers); i++)
 		writers[i] = spawn(f, "writer", writer, &fl);
@@ -200,6 +202,8 @@ static void run_throttle(struct fixture *f)
 	want_flush(&fl);
 	task_join(flush);
 	assert_true(fl.pressures > 1);
+	if (sched_mode(f->sched) != SCHED_THREADED)	/* nobody slept out a pause */
+		assert_true(clock_monotonic(&f->clock) - began < NSEC_PER_SEC);
 	store_fini(&s);
 	assert_int_equal(budget_used(b), 0);
 	waitq_fini(&fl.wanted);
@@ -216,6 +220,37 @@ static void writers_wait_for_the_flusher(void **state)
 static void note_pressure(void *arg)
 {
 	++*(int *)arg;
+}
+
+static void uncharge_later(void *arg)
+{
+	task_sleep(3 * NSEC_PER_MSEC);
+	budget_uncharge(arg, LIMIT);
+}
+
+static void run_wake(struct fixture *f)
+{
+	struct task *self = enter(f), *other;
+	struct budget *b = open_budget(f);
+	int pressures = 0;
+	int64_t began = clock_monotonic(&f->clock);
+
+	budget_charge(b, LIMIT + 1);
+	budget_on_pressure(b, note_pressure, &pressures);
+	other = spawn(f, "other", uncharge_later, b);
+	budget_throttle(b);
+	assert_int_equal(budget_used(b), 1);
+	if (sched_mode(f->sched) != SCHED_THREADED)
+		assert_int_equal(clock_monotonic(&f->clock) - began, 3 * NSEC_PER_MSEC);
+	task_join(other);
+	budget_uncharge(b, 1);
+	budget_destroy(b);
+	task_leave(self);
+}
+
+static void memory_that_is_freed_wakes_who_waits(void **state)
+{
+	in_all_modes(run_wake);
 }
 
 static void run_patience(struct fixture *f)
@@ -250,6 +285,7 @@ int main(void)
 		cmocka_unit_test(above_the_soft_limit_clean_things_go),
 		cmocka_unit_test(a_fruitless_reclaim_is_not_repeated_at_once),
 		cmocka_unit_test(writers_wait_for_the_flusher),
+		cmocka_unit_test(memory_that_is_freed_wakes_who_waits),
 		cmocka_unit_test(nobody_waits_for_ever),
 	};
 

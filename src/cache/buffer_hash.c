@@ -79,19 +79,6 @@ static void mark_used(struct buffer *b)
 		atomic_fetch_or_explicit(&b->state, BUFFER_REFERENCED, memory_order_relaxed);
 }
 
-/* Referenced and still in the hash, or NULL. */
-static struct buffer *take(struct buffer *b)
-{
-	sched_step();
-	if (!ref_take(&b->refs))
-		return NULL;
-	if (likely(!(buffer_state(b) & BUFFER_FORGOTTEN)))
-		return b;
-	if (ref_drop(&b->refs))
-		buffer_free(b);
-	return NULL;
-}
-
 struct buffer *buffer_hash_find(struct buffer_cache *c, uint64_t block)
 {
 	struct buffer_shard *s = shard_of(c, block);
@@ -101,8 +88,9 @@ struct buffer *buffer_hash_find(struct buffer_cache *c, uint64_t block)
 	guard_epoch();
 	moves = atomic_load_explicit(&s->moves, memory_order_acquire);
 	b = chain_find(s, block);
+	sched_step();
 	if (likely(b)) {
-		b = take(b);
+		b = ref_take(&b->refs) ? b : NULL;
 	} else if (unlikely(moves & 1 ||
 			    atomic_load_explicit(&s->moves, memory_order_relaxed) != moves)) {
 		guard(&s->lock);

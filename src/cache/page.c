@@ -137,12 +137,7 @@ static void mark_used(struct page *p)
 bool page_take(struct page *p)
 {
 	sched_step();
-	if (!ref_take(&p->refs))
-		return false;
-	if (likely(!(page_state(p) & PAGE_REMOVED)))
-		return true;
-	page_put(p);
-	return false;
+	return ref_take(&p->refs);
 }
 
 struct page *page_find(struct mapping *m, uint64_t index)

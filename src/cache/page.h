@@ -130,7 +130,10 @@ void mapping_init(struct mapping *m, struct page_cache *c, void *host);
 /* No page is left. */
 void mapping_fini(struct mapping *m);
 
-/* Referenced, or NULL. No lock is taken; reads no shared word but the page's own count. */
+/*
+ * Referenced, or NULL. No lock is taken; reads no shared word but the page's own count. One that is
+ * being removed at this moment may be found or not.
+ */
 struct page *page_find(struct mapping *m, uint64_t index);
 /*
  * Referenced and locked; made, not uptodate and its bytes not zeroed, when it is not there.

@@ -51,7 +51,7 @@ static inline uint32_t page_state(const struct page *p)
 
 /* ---- page.c */
 
-/* Takes a reference, unless it is dying or REMOVED. Inside an epoch. */
+/* Takes a reference, unless it is dying. Inside an epoch. */
 must_check bool page_take(struct page *p);
 /* The last reference is gone. Waits for nothing. */
 void page_free(struct page *p);
