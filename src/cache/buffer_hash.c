@@ -57,10 +57,12 @@ static struct buffer *chain_find(struct buffer_shard *s, uint64_t block)
 	struct buffer_table *t = atomic_load_explicit(&s->table, memory_order_acquire);
 	struct buffer *b = NULL;
 
+	sched_step();
 	if (t)
 		b = atomic_load_explicit(chain_of(t, block), memory_order_acquire);
 	while (b && b->block != block)
 		b = atomic_load_explicit(&b->hash_next, memory_order_acquire);
+	sched_step();
 	return b;
 }
 
@@ -88,7 +90,6 @@ struct buffer *buffer_hash_find(struct buffer_cache *c, uint64_t block)
 	guard_epoch();
 	moves = atomic_load_explicit(&s->moves, memory_order_acquire);
 	b = chain_find(s, block);
-	sched_step();
 	if (likely(b)) {
 		b = ref_take(&b->refs) ? b : NULL;
 	} else if (unlikely(moves & 1 ||
