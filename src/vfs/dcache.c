@@ -160,10 +160,8 @@ static struct dentry *dentry_new(struct vfs *v, struct dentry *parent, const str
 static void dentry_free(struct epoch_node *node)
 {
 	struct dentry *d = container_of(node, struct dentry, retire);
-	struct ext4_fs *fs = d->fs;
 
-	budget_uncharge(fs->budget, size_of(d->name_len));
-	arena_free(fs->arena, d);
+	arena_free(d->fs->arena, d);
 }
 
 bool dentry_take(struct dentry *d)
@@ -191,6 +189,7 @@ static void retire(struct dentry *d)
 		int32_t idle = 0;
 
 		atomic_store(&d->inode, NULL);
+		budget_uncharge(d->fs->budget, size_of(d->name_len));
 		epoch_retire(&d->retire, dentry_free);
 		if (inode)
 			ext4_iput(inode);
