@@ -31,6 +31,26 @@ static bool alone_in_block(struct ext4_fs *fs, struct ext4_group *g, uint32_t in
 	return alone;
 }
 
+/*
+ * The table block of a new inode, made instead of read where nothing in it is in use. Two new inodes of one block
+ * may come at once: the group's lock lets one make it. *out NULL: it must be read.
+ */
+static int table_block_create(struct ext4_fs *fs, struct ext4_group *g, uint32_t ino, ext4_fsblk_t block,
+			      struct buffer **out)
+{
+	struct buffer_owner owner = { 0, fs->geo.csum_seed };
+
+	guard(&g->lock);
+	*out = buffer_find(fs->buffers, block);
+	if (*out && atomic_load_explicit(&(*out)->state, memory_order_acquire) & BUFFER_UPTODATE)
+		return 0;
+	buffer_put(*out);
+	*out = NULL;
+	if (!alone_in_block(fs, g, ino))
+		return 0;
+	return buffer_create(fs->buffers, block, &ext4_kind_inode_table, &owner, out);
+}
+
 static int inode_loc(struct ext4_fs *fs, uint32_t ino, bool fresh, struct buffer **out,
 		     uint32_t *offset)
 {
@@ -52,8 +72,11 @@ static int inode_loc(struct ext4_fs *fs, uint32_t ino, bool fresh, struct buffer
 		return 0;
 	}
 	buffer_put(b);
-	if (fresh && alone_in_block(fs, g, ino))
-		return buffer_create(fs->buffers, block, &ext4_kind_inode_table, &owner, out);
+	if (fresh) {
+		err = table_block_create(fs, g, ino, block, out);
+		if (err || *out)
+			return err;
+	}
 	trace(fs, ext4_load_inode, ino);
 	return buffer_read(fs->buffers, block, &ext4_kind_inode_table, &owner, out);
 }
