@@ -19,6 +19,7 @@
 #include "base/assert.h"
 #include "base/errors.h"
 
+#define ROUNDS_MAX	4
 #define STEP_SHIFT	6		/* a step is 1/64 of the limit */
 #define PAUSE_NS	(50 * NSEC_PER_MSEC)	/* a throttled task looks again, unwoken */
 
@@ -169,18 +170,32 @@ static size_t excess(const struct budget *b)
 	return used > target ? used - target : 0;
 }
 
-void budget_reclaim(struct budget *b)
+/* Asks each once, as long as there is an excess; what they freed. */
+static size_t ask_shrinkers(struct budget *b)
 {
-	size_t want;
+	size_t freed = 0, want;
 
-	if (!budget_is_short(b) || !reclaim_begin(b))
-		return;
 	for (struct shrinker *s = shrinker_next(b, NULL); s; s = shrinker_next(b, s)) {
 		want = excess(b);
 		if (!want)
 			break;
-		(void)s->shrink(s->arg, want);	/* `used` tells more: others free too */
+		freed += s->shrink(s->arg, want);
 	}
+	return freed;
+}
+
+/*
+ * One shrinker may let go of what another holds on to (the journal of buffers, buffers of pages):
+ * they are asked again while it helps. `used` decides: meanwhile other tasks free, and charge.
+ */
+void budget_reclaim(struct budget *b)
+{
+	int rounds = ROUNDS_MAX;
+
+	if (!budget_is_short(b) || !reclaim_begin(b))
+		return;
+	while (ask_shrinkers(b) && excess(b) && --rounds)
+		;
 	reclaim_end(b);
 }
 

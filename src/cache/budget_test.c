@@ -100,6 +100,43 @@ static void above_the_soft_limit_clean_things_go(void **state)
 	in_all_modes(run_reclaim);
 }
 
+/* It frees little itself, but the store's dirty bytes are clean then. */
+struct keeper {
+	struct shrinker s;
+	struct store *store;
+};
+
+static size_t keeper_shrink(void *arg, size_t want)
+{
+	struct keeper *k = arg;
+
+	k->store->clean += atomic_exchange(&k->store->dirty, 0);
+	return 1;
+}
+
+static void run_rounds(struct fixture *f)
+{
+	struct task *self = enter(f);
+	struct budget *b = open_budget(f);
+	struct store s;
+	struct keeper k = { { .name = "keeper", .shrink = keeper_shrink, .arg = &k }, &s };
+
+	store_init(&s, b);
+	budget_add_shrinker(b, &k.s);
+	store_put(&s, 0, LIMIT);
+	budget_reclaim(b);
+	assert_false(budget_is_short(b));
+	budget_remove_shrinker(b, &k.s);
+	store_fini(&s);
+	budget_destroy(b);
+	task_leave(self);
+}
+
+static void what_one_lets_go_another_frees(void **state)
+{
+	in_all_modes(run_rounds);
+}
+
 static void run_fruitless(struct fixture *f)
 {
 	struct task *self = enter(f);
@@ -283,6 +320,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(above_the_soft_limit_clean_things_go),
+		cmocka_unit_test(what_one_lets_go_another_frees),
 		cmocka_unit_test(a_fruitless_reclaim_is_not_repeated_at_once),
 		cmocka_unit_test(writers_wait_for_the_flusher),
 		cmocka_unit_test(memory_that_is_freed_wakes_who_waits),

@@ -308,6 +308,8 @@ static int write_collected(struct journal *j)
 		guard(&j->list_lock);
 		waitq_wake_all(&j->wait_in_place);
 	}
+	if (j->opt.budget)
+		budget_cleaned(j->opt.budget);
 	if (err && !journal_aborted(j)) {
 		journal_log(j, LOG_ERROR, "cannot write blocks in place: error %d", -err);
 		jbd2_journal_abort(j, err);
