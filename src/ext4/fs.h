@@ -146,6 +146,9 @@ struct ext4_fs {
 	_Atomic bool
 		mount_point_stored; /* the first open of a mount writes it into the superblock */
 	struct mutex orphan_lock;		/* RANK_ORPHAN */
+	/* what the mount's recovery did; constant after it */
+	struct jbd2_recovery recovered;
+	uint32_t orphans_cut, orphans_deleted;
 };
 
 struct inode;
@@ -290,6 +293,12 @@ struct ext4_mount_args {
  * written.
  */
 must_check int ext4_mount(const struct ext4_mount_args *args, struct ext4_fs **out);
+/*
+ * Looks at an image without mounting it: superblock and descriptors are read and verified, nothing
+ * is replayed or written, no file can be opened; the journal is there after ext4_journal_open().
+ * For who shows facts. Ended by ext4_unmount.
+ */
+must_check int ext4_examine(const struct ext4_mount_args *args, struct ext4_fs **out);
 /*
  * Writes everything, empties the journal, marks it clean. The first error; the mount is gone in any
  * case.

@@ -99,8 +99,7 @@ static int read_again(struct ext4_fs *fs)
 
 static int replay(struct ext4_fs *fs)
 {
-	struct jbd2_recovery done;
-	int err = ext4_journal_replay(fs, false, &done);
+	int err = ext4_journal_replay(fs, false, &fs->recovered);
 
 	return err ? err : read_again(fs);
 }
@@ -195,7 +194,8 @@ static int overlay_when_read_only(struct ext4_fs *fs)
 	return err;
 }
 
-static int bring_up(struct ext4_fs *fs)
+/* What all need that look at an image: its shape, known and verified. */
+static int bring_up_layout(struct ext4_fs *fs)
 {
 	struct ext4_super_block raw;
 	int err = ext4_super_read(fs, &raw, &fs->geo);
@@ -208,10 +208,17 @@ static int bring_up(struct ext4_fs *fs)
 		err = make_caches(fs);
 	if (!err)
 		err = make_layout(fs);
-	if (err)
-		return err;
-	settle_options(fs);
-	err = make_journal(fs);
+	if (!err)
+		settle_options(fs);
+	return err;
+}
+
+static int bring_up(struct ext4_fs *fs)
+{
+	int err = bring_up_layout(fs);
+
+	if (!err)
+		err = make_journal(fs);
 	return err ? err : make_runtime(fs);
 }
 
@@ -304,6 +311,28 @@ int ext4_mount(const struct ext4_mount_args *args, struct ext4_fs **out)
 	atomic_store(&fs->read_only_now, fs->opt.read_only);
 	*out = fs;
 	return 0;
+}
+
+int ext4_examine(const struct ext4_mount_args *args, struct ext4_fs **out)
+{
+	struct ext4_options opt = *args->opt;
+	struct ext4_mount_args ro = *args;
+	struct ext4_fs *fs;
+	int err;
+
+	opt.read_only = true;
+	ro.opt = &opt;
+	fs = fs_new(&ro);
+	if (!fs) {
+		block_close(args->device);
+		return -ENOMEM;
+	}
+	err = bring_up_layout(fs);
+	if (err)
+		take_down(fs);
+	else
+		*out = fs;
+	return err;
 }
 
 /* Everything on disk, the log empty; then the superblock may say that it is clean. */

@@ -257,6 +257,8 @@ void ext4_orphan_cleanup(struct ext4_fs *fs)
 	TRACE_SCOPE(fs, ext4_orphan_cleanup);
 	clean_list(fs, &cut, &deleted);
 	clean_file(fs, &cut, &deleted);
+	fs->orphans_cut = cut;
+	fs->orphans_deleted = deleted;
 	if (deleted || cut)
 		ext4_message(fs, LOG_INFO, "orphans: %u deleted, %u truncated", deleted, cut);
 }

@@ -117,6 +117,19 @@ bool jbd2_journal_needs_recovery(const struct journal *j);
  * -EOPNOTSUPP, nothing written: it ends in fast commits. -EIO, -ENOMEM.
  */
 must_check int jbd2_journal_recover(struct journal *j, bool plan_only, struct jbd2_recovery *out);
+/*
+ * Shows what a replay would take, in the log's order; writes nothing. `data`: the block's bytes as they lie in
+ * the log (escaped), during the call. A result other than 0 ends it and is returned. Either may be NULL.
+ */
+struct jbd2_observer {
+	int (*block)(void *arg, tid_t tid, uint64_t block, const uint8_t *data);
+	int (*revoke)(void *arg, tid_t tid, uint64_t block);
+	void *arg;
+};
+must_check int jbd2_journal_examine(struct journal *j, const struct jbd2_observer *o);
+/* The superblock as it was read, verified (jbd2/format.h); for who shows it. */
+struct journal_superblock_s;
+const struct journal_superblock_s *jbd2_journal_super(const struct journal *j);
 /* Makes it ready for handles: starts the commit task. The features asked for are set with the first commit. */
 must_check int jbd2_journal_load(struct journal *j, enum journal_csum csum, bool tags_64bit);
 /* Commits, checkpoints everything, empties the log, ends the commit task. The first error of its life, or 0. */
