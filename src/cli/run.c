@@ -1,34 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * extant run, extant trace: a workload script on an image, in this process, in the same order each time.
+ * extant run, extant trace: a workload script on an image, in this process, in the same order each
+ * time.
  */
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include "cli/cli.h"
 #include "cli/script.h"
 
-static const char usage[] =
-	"usage: extant run [-o MOUNTOPTS] [--trace FILE] [--trace-format ftrace|tree|jsonl] [--results FILE]\n"
-	"                  [--snapshots DIR] [--clock real] [--seed N] IMAGE SCRIPT\n"
-	"       extant trace [-o MOUNTOPTS] IMAGE SCRIPT      (run with --trace - --trace-format tree)\n"
-	"\n"
-	"Runs a workload script on an image: mounts it, performs each line, unmounts. The image changes.\n"
-	"\n"
-	"  -o MOUNTOPTS        mount(8)'s options for ext4, and dialect=4.9 (default) or 6.18, cache_mb=N\n"
-	"  --trace FILE        the events each operation fires; - is the standard output\n"
-	"  --trace-format F    ftrace: Linux's own text (default); tree: call trees with events; jsonl\n"
-	"  --results FILE      a JSON line for each operation: what it returned\n"
-	"  --snapshots DIR     where `snapshot NAME` puts NAME.img (default: here)\n"
-	"  --clock real        the machine's clock; else time stands still but for 12 ms before each operation\n"
-	"  --seed N            the order of tasks and random numbers drawn from N\n"
-	"\n"
-	"SCRIPT - reads the standard input. Exit status: 0 the script ran to its end, whatever its operations\n"
-	"returned; 2 wrong usage or an operation that is not there; 4 the image is damaged; 8 an I/O error.\n";
-
 /* The recordings' clock: their images were made at this second. */
 #define CLOCK_START_NS	(1700000000LL * NSEC_PER_SEC)
 #define CLOCK_TICK_NS	(4 * NSEC_PER_MSEC)
+
+struct run_args {
+	const char *options, *trace_path, *format, *results_path, *snapshots, *clock, *seed;
+};
 
 struct run {
 	const char *options, *trace_path, *results_path, *snapshots, *image, *script;
@@ -45,19 +31,6 @@ struct run {
 
 /* ---- the command line */
 
-enum { OPT_TRACE = 256, OPT_FORMAT, OPT_RESULTS, OPT_SNAPSHOTS, OPT_CLOCK, OPT_SEED, OPT_HELP };
-
-static const struct option long_options[] = {
-	{ "trace", required_argument, NULL, OPT_TRACE },
-	{ "trace-format", required_argument, NULL, OPT_FORMAT },
-	{ "results", required_argument, NULL, OPT_RESULTS },
-	{ "snapshots", required_argument, NULL, OPT_SNAPSHOTS },
-	{ "clock", required_argument, NULL, OPT_CLOCK },
-	{ "seed", required_argument, NULL, OPT_SEED },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ NULL, 0, NULL, 0 },
-};
-
 static int parse_format(const char *text, enum trace_format *out)
 {
 	if (!strcmp(text, "ftrace"))
@@ -67,54 +40,39 @@ static int parse_format(const char *text, enum trace_format *out)
 	else if (!strcmp(text, "jsonl"))
 		*out = TRACE_JSONL;
 	else
-		return -1;
-	return 0;
+		return cli_usage("--trace-format %s: ftrace, tree or jsonl", text);
+	return CLI_DONE;
 }
 
-/* 0; 1: help was asked for; -1: wrong. */
-static int parse_one(struct run *r, int c)
+static int parse_seed(const char *text, uint64_t *out)
 {
-	switch (c) {
-	case 'o':
-		r->options = optarg;
-		return 0;
-	case OPT_TRACE:
-		r->trace_path = optarg;
-		return 0;
-	case OPT_FORMAT:
-		return parse_format(optarg, &r->format);
-	case OPT_RESULTS:
-		r->results_path = optarg;
-		return 0;
-	case OPT_SNAPSHOTS:
-		r->snapshots = optarg;
-		return 0;
-	case OPT_CLOCK:
-		r->real_clock = true;
-		return strcmp(optarg, "real") ? -1 : 0;
-	case OPT_SEED:
-		r->seeded = true;
-		r->seed = strtoull(optarg, NULL, 0);
-		return 0;
-	case OPT_HELP:
-		return 1;
-	default:
-		return -1;
-	}
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 0);
+	return *text < '0' || *text > '9' || *end || errno ? cli_usage("--seed %s: no number", text)
+							   : CLI_DONE;
 }
 
-static int parse(struct run *r, int argc, char **argv)
+static int take_args(struct run *r, const struct run_args *a, char **words)
 {
-	int c, said = 0;
+	int status = CLI_DONE;
 
-	optind = 1;
-	while (!said && (c = getopt_long(argc, argv, "o:", long_options, NULL)) != -1)
-		said = parse_one(r, c);
-	if (said || argc - optind != 2)
-		return said ? said : -1;
-	r->image = argv[optind];
-	r->script = argv[optind + 1];
-	return 0;
+	r->options = a->options;
+	r->trace_path = a->trace_path ? a->trace_path : r->trace_path;
+	r->results_path = a->results_path;
+	r->snapshots = a->snapshots;
+	r->image = words[0];
+	r->script = words[1];
+	r->real_clock = a->clock != NULL;
+	r->seeded = a->seed != NULL;
+	if (a->clock && strcmp(a->clock, "real"))
+		status = cli_usage("--clock %s: only real is there", a->clock);
+	if (!status && a->format)
+		status = parse_format(a->format, &r->format);
+	if (!status && a->seed)
+		status = parse_seed(a->seed, &r->seed);
+	return status;
 }
 
 /* ---- set-up */
@@ -151,7 +109,11 @@ static void drain_full(void *arg, struct trace *t)
 static int start_trace(struct run *r)
 {
 	struct trace_options opt = {
-		.dialect = dialect_of(r->options), .dev_major = 7, .clock = &r->clock, .drain = drain_full, .drain_arg = r,
+		.dialect = dialect_of(r->options),
+		.dev_major = 7,
+		.clock = &r->clock,
+		.drain = drain_full,
+		.drain_arg = r,
 	};
 	int err;
 
@@ -190,19 +152,23 @@ static void heard(void *arg, enum extant_level level, const char *text)
 
 /* ---- the run */
 
+static int status_of(int err)
+{
+	return err == -EINVAL || err == -EOPNOTSUPP ? CLI_DAMAGED : (int)cli_status_of(err);
+}
+
 static int report(const struct run *r, const struct script *s, int err)
 {
 	if (!err)
-		return CLI_OK;
-	if (s->unknown) {
-		fprintf(stderr, "extant: %s: operation '%s' is not there in this version\n", r->script, s->unknown);
-		return CLI_USAGE;
-	}
+		return CLI_DONE;
+	if (s->unknown)
+		return cli_usage("%s: operation '%s' is not there in this version", r->script,
+				 s->unknown);
 	if (*r->said)
-		fprintf(stderr, "extant: %s\n", r->said);
+		cli_error("%s", r->said);
 	else
-		fprintf(stderr, "extant: %s: %s\n", r->image, strerror(-err));
-	return cli_status(err);
+		cli_error("%s: %s", r->image, cli_why(err));
+	return status_of(err);
 }
 
 static int run_script(struct run *r, FILE *lines, FILE *results)
@@ -240,8 +206,9 @@ static int finish(struct run *r, FILE *results, int status)
 		trace_formatter_destroy(r->formatter);
 	}
 	trace_destroy(r->trace);
-	if ((r->out && (fflush(r->out) || ferror(r->out))) || (results && (fflush(results) || ferror(results)))) {
-		fprintf(stderr, "extant: trace or results: write error\n");
+	if ((r->out && (fflush(r->out) || ferror(r->out))) ||
+	    (results && (fflush(results) || ferror(results)))) {
+		cli_error("trace or results: cannot be written");
 		status = status ? status : CLI_IO;
 	}
 	if (r->out && r->out != stdout)
@@ -252,54 +219,97 @@ static int finish(struct run *r, FILE *results, int status)
 	return status;
 }
 
-static int cannot_open(const char *path)
-{
-	fprintf(stderr, "extant: %s: %s\n", path, strerror(errno));
-	return CLI_USAGE;
-}
-
-static int run(struct run *r)
+static int perform(struct run *r)
 {
 	FILE *lines = strcmp(r->script, "-") ? fopen(r->script, "r") : stdin, *results = NULL;
 	int status;
 
 	if (!lines)
-		return cannot_open(r->script);
+		return cli_host_failed(r->script, errno);
 	if (r->results_path)
 		results = strcmp(r->results_path, "-") ? fopen(r->results_path, "w") : stdout;
 	if (r->results_path && !results)
-		return cannot_open(r->results_path);
+		return cli_host_failed(r->results_path, errno);
 	r->arena = arena_create();
 	start_clock(r);
 	if (!r->arena || start_trace(r))
-		return cannot_open(r->trace_path ? r->trace_path : "trace");
+		return cli_host_failed(r->trace_path ? r->trace_path : "trace", errno);
 	status = run_script(r, lines, results);
 	if (lines != stdin)
 		fclose(lines);
 	return finish(r, results, status);
 }
 
-static int parse_and_run(struct run *r, int argc, char **argv)
-{
-	int said = parse(r, argc, argv);
+/* ---- the commands */
 
-	if (said) {
-		fputs(usage, said > 0 ? stdout : stderr);
-		return said > 0 ? CLI_OK : CLI_USAGE;
-	}
-	return run(r);
-}
-
-int cmd_run(int argc, char **argv)
+static int run(const void *v, int count, char **words)
 {
 	struct run r = { .format = TRACE_FTRACE };
+	int status = take_args(&r, v, words);
 
-	return parse_and_run(&r, argc, argv);
+	(void)count;
+	return status ? status : perform(&r);
 }
 
-int cmd_trace(int argc, char **argv)
+static int trace_run(const void *v, int count, char **words)
 {
 	struct run r = { .format = TRACE_TREE, .trace_path = "-" };
+	int status = take_args(&r, v, words);
 
-	return parse_and_run(&r, argc, argv);
+	(void)count;
+	return status ? status : perform(&r);
 }
+
+static const struct cli_option options[] = {
+	{ CLI_TEXT, 0, "trace", "FILE", "the events each operation fires; - is standard output",
+	  offsetof(struct run_args, trace_path) },
+	{ CLI_TEXT, 0, "trace-format", "FORMAT",
+	  "ftrace: Linux's own text; tree: call trees with their events;\n"
+	  "jsonl: a JSON object a line",
+	  offsetof(struct run_args, format) },
+	{ CLI_TEXT, 0, "results", "FILE", "a JSON line for each operation: what it returned",
+	  offsetof(struct run_args, results_path) },
+	{ CLI_TEXT, 0, "snapshots", "DIR", "where `snapshot NAME` puts NAME.img (here)",
+	  offsetof(struct run_args, snapshots) },
+	{ CLI_TEXT, 0, "clock", "real",
+	  "the machine's clock; else time stands still but for 12 ms\n"
+	  "before each operation",
+	  offsetof(struct run_args, clock) },
+	{ CLI_TEXT, 0, "seed", "N", "the order of tasks and random numbers, drawn from N",
+	  offsetof(struct run_args, seed) },
+	{ CLI_LIST, 'o', "options", "OPTIONS",
+	  "mount options, as mount(8) has them for ext4, and\n"
+	  "dialect=4.9 (the default here) or 6.18, cache_mb=N",
+	  offsetof(struct run_args, options) },
+	{ CLI_END },
+};
+
+const struct cli_command cli_run = {
+	.name = "run",
+	.arguments = "IMAGE SCRIPT",
+	.summary = "run a workload script on an image",
+	.details = "Mounts it, performs each line, unmounts; in one process and in the same order "
+		   "each time.\n"
+		   "SCRIPT -: standard input. The language: tests/oracle/README.md. The status is "
+		   "0 when the\n"
+		   "script ran to its end, whatever its operations returned, 2 for an operation "
+		   "that is not\n"
+		   "there.",
+	.options = options,
+	.args_size = sizeof(struct run_args),
+	.args_min = 2,
+	.args_max = 2,
+	.run = run,
+};
+
+const struct cli_command cli_trace = {
+	.name = "trace",
+	.arguments = "IMAGE SCRIPT",
+	.summary = "run a script, and print the call trees with their events",
+	.details = "extant run with --trace - --trace-format tree.",
+	.options = options,
+	.args_size = sizeof(struct run_args),
+	.args_min = 2,
+	.args_max = 2,
+	.run = trace_run,
+};
