@@ -145,18 +145,19 @@ static int remove_node(struct removal *r, int level)
 	return parent->at == 0 ? ext4_ext_correct_indexes(r->h, p, level - 1) : 0;
 }
 
-/* From the last extent of the leaf that the way takes, backwards. */
+/*
+ * From the last extent of the leaf that the way takes, backwards. Of an empty leaf the event shows the
+ * header, which stands where an entry before the first would: so does Linux.
+ */
 static int remove_from_leaf(struct removal *r)
 {
 	struct ext_path *p = &r->path;
 	const struct ext4_extent_header *leaf = p->step[p->depth].header;
 	int at = p->step[p->depth].at, err = 0;
 	bool first_changed = false;
-	struct ext_run e = { 0 };
+	struct ext_run e = ext_run_at(leaf, at);
 
 	TRACE_SCOPE(r->inode->fs, ext4_ext_rm_leaf);
-	if (at >= 0)
-		e = ext_run_at(leaf, at);
 	trace(r->inode->fs, ext4_ext_rm_leaf, r->inode->ino, r->start, e.lblk, e.pblk, e.len, 0, 0,
 	      0, 0);
 	for (; at >= 0 && !err; at--) {
