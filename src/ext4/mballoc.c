@@ -213,9 +213,8 @@ int ext4_mb_new_blocks(struct handle *h, struct ext4_alloc_request *ar, ext4_fsb
 	}
 	if (!err)
 		err = allocate(h, ar, claimed, out);
-	if (!delayed && (err || ar->len < claimed))
-		ext4_inode_add_bytes(ar->inode, -((int64_t)(err ? claimed : claimed - ar->len)
-						  << fs->geo.block_bits));
+	if (!delayed && (err || ar->len < claimed)) /* the table must not keep the larger number */
+		ignore_result(account(ar->inode, -(int64_t)(err ? claimed : claimed - ar->len)));
 	if (err) {
 		if (!delayed)
 			ext4_counter_add(&fs->counters.dirty_clusters, -(int64_t)claimed);
@@ -236,9 +235,14 @@ int ext4_new_meta_blocks(struct handle *h, struct inode *inode, ext4_fsblk_t goa
 
 	TRACE_SCOPE(inode->fs, ext4_new_meta_blocks);
 	err = ext4_mb_new_blocks(h, &ar, out);
-	if (!err && count)
+	if (err)
+		return err;
+	/* What a delayed write promised are data blocks: those of the tree count from here on. */
+	if (flags & MB_DELALLOC_RESV)
+		ignore_result(account(inode, ar.len));
+	if (count)
 		*count = ar.len;
-	return err;
+	return 0;
 }
 
 /* ---- its life */
