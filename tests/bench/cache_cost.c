@@ -4,7 +4,7 @@
  *
  *	cache_cost [THOUSANDS]		each step, one task
  *	cache_cost look THOUSANDS	two tasks look up cached pages and buffers, nothing else:
- *					`strace -f -c` shows that no futex is called
+ *					`strace -f -c` shows one futex at most, of the join
  */
 #include <inttypes.h>
 #include <stdint.h>
