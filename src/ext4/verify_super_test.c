@@ -70,7 +70,8 @@ static void put(void *p, size_t offset, unsigned size, uint64_t value)
 static void expect(int err, int want, const struct ext4_verdict *v, const char *reason)
 {
 	if (err != want || (want && !strstr(v->reason, reason)))
-		(void)printf("%d: %s; not: %d: %s\n", err, v->reason, want, reason);
+		(void)printf("%d: %s; not: %d: %s\n", err, v->reason, want,
+			     reason ? reason : "-");
 	assert_int_equal(err, want);
 	if (want)
 		assert_non_null(strstr(v->reason, reason));
