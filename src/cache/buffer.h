@@ -134,6 +134,9 @@ struct buffer *buffer_find(struct buffer_cache *c, uint64_t block);
  */
 must_check int buffer_read(struct buffer_cache *c, uint64_t block, const struct buffer_kind *kind,
 			   const struct buffer_owner *owner, struct buffer **out);
+/* The same of a buffer that the caller holds, and goes on holding also on error. */
+must_check int buffer_read_held(struct buffer *b, const struct buffer_kind *kind,
+				const struct buffer_owner *owner);
 /*
  * Reads blocks that will be wanted soon, those that are not in memory, with one transfer a run;
  * they are verified when they are asked for. A hint: it reports nothing and does less when memory

@@ -190,6 +190,13 @@ static int make_trusted(struct buffer *b, const struct buffer_kind *kind,
 	return err;
 }
 
+int buffer_read_held(struct buffer *b, const struct buffer_kind *kind,
+		     const struct buffer_owner *owner)
+{
+	owner = owner ? owner : &nobody;
+	return likely(is_trusted(b, kind, owner)) ? 0 : make_trusted(b, kind, owner);
+}
+
 int buffer_read(struct buffer_cache *c, uint64_t block, const struct buffer_kind *kind,
 		const struct buffer_owner *owner, struct buffer **out)
 {
@@ -198,16 +205,12 @@ int buffer_read(struct buffer_cache *c, uint64_t block, const struct buffer_kind
 
 	if (unlikely(err))
 		return err;
-	owner = owner ? owner : &nobody;
-	if (unlikely(!is_trusted(b, kind, owner))) {
-		err = make_trusted(b, kind, owner);
-		if (err) {
-			buffer_put(b);
-			return err;
-		}
-	}
-	*out = b;
-	return 0;
+	err = buffer_read_held(b, kind, owner);
+	if (unlikely(err))
+		buffer_put(b);
+	else
+		*out = b;
+	return err;
 }
 
 /* ---- reading ahead */

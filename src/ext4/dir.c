@@ -33,6 +33,12 @@ static struct buffer_owner owner_of(const struct inode *inode)
 
 /* ---- blocks of a directory */
 
+static void put_and_clear(struct buffer **b)
+{
+	buffer_put(*b);
+	*b = NULL;
+}
+
 /* Files whose blocks are read as buffers: directories, and symbolic links. */
 static const struct buffer_kind *kind_of(const struct inode *inode, ext4_lblk_t lblk)
 {
@@ -41,48 +47,60 @@ static const struct buffer_kind *kind_of(const struct inode *inode, ext4_lblk_t 
 	return ext4_dir_is_indexed(inode) && !lblk ? &ext4_kind_dx_root : &ext4_kind_dir;
 }
 
-int ext4_getblk(struct handle *h, struct inode *inode, ext4_lblk_t lblk, bool create,
-		struct buffer **out)
+/* map->flags tell whether the block is new. */
+static int getblk(struct handle *h, struct inode *inode, struct ext4_map *map, bool create,
+		  struct buffer **out)
 {
 	struct ext4_fs *fs = inode->fs;
-	struct ext4_map map = { .lblk = lblk, .len = 1 };
 	struct buffer_owner owner = owner_of(inode);
 	int n, err;
 
 	TRACE_SCOPE(fs, ext4_getblk);
 	*out = NULL;
-	n = ext4_map_blocks(h, inode, &map, create ? MAP_CREATE : 0);
+	n = ext4_map_blocks(h, inode, map, create ? MAP_CREATE : 0);
 	if (n <= 0)
 		return n;
-	if (!(map.flags & MAPPED_NEW))
-		return buffer_get(fs->buffers, map.pblk, out);
-	err = buffer_create(fs->buffers, map.pblk, kind_of(inode, lblk), &owner, out);
+	if (!(map->flags & MAPPED_NEW))
+		return buffer_get(fs->buffers, map->pblk, out);
+	err = buffer_create(fs->buffers, map->pblk, kind_of(inode, map->lblk), &owner, out);
 	if (err)
 		return err;
 	err = ext4_journal_get_create_access(fs, h, *out);
-	if (err) {
-		buffer_put(*out);
-		*out = NULL;
-	}
+	if (err)
+		put_and_clear(out);
 	return err;
+}
+
+static int bread(struct handle *h, struct inode *inode, struct ext4_map *map, bool create,
+		 struct buffer **out)
+{
+	struct buffer_owner owner = owner_of(inode);
+	int err;
+
+	TRACE_SCOPE(inode->fs, ext4_bread);
+	err = getblk(h, inode, map, create, out);
+	if (err || !*out)
+		return err;
+	err = buffer_read_held(*out, kind_of(inode, map->lblk), &owner);
+	if (err)
+		put_and_clear(out);
+	return err;
+}
+
+int ext4_getblk(struct handle *h, struct inode *inode, ext4_lblk_t lblk, bool create,
+		struct buffer **out)
+{
+	struct ext4_map map = { .lblk = lblk, .len = 1 };
+
+	return getblk(h, inode, &map, create, out);
 }
 
 int ext4_bread(struct handle *h, struct inode *inode, ext4_lblk_t lblk, bool create,
 	       struct buffer **out)
 {
-	struct buffer_owner owner = owner_of(inode);
-	struct buffer *b;
-	int err;
+	struct ext4_map map = { .lblk = lblk, .len = 1 };
 
-	TRACE_SCOPE(inode->fs, ext4_bread);
-	err = ext4_getblk(h, inode, lblk, create, &b);
-	if (err || !b) {
-		*out = NULL;
-		return err;
-	}
-	err = buffer_read(inode->fs->buffers, b->block, kind_of(inode, lblk), &owner, out);
-	buffer_put(b);
-	return err;
+	return bread(h, inode, &map, create, out);
 }
 
 int __ext4_read_dirblock(struct inode *dir, ext4_lblk_t lblk, struct buffer **out)
@@ -96,27 +114,49 @@ int __ext4_read_dirblock(struct inode *dir, ext4_lblk_t lblk, struct buffer **ou
 	return err;
 }
 
+/* As large as it may become. */
+static bool is_full(const struct inode *dir)
+{
+	const struct ext4_geometry *geo = &dir->fs->geo;
+
+	return dir->size >> geo->block_bits >= EXT4_MAX_LBLK ||
+	       (!(geo->feature_incompat & EXT4_FEATURE_INCOMPAT_LARGEDIR) &&
+		dir->size + geo->block_size > INT32_MAX);
+}
+
+/* A block that was there already is none of the directory's: nobody knows what it holds. */
+static int append_block(struct handle *h, struct inode *dir, ext4_lblk_t lblk, struct buffer **out)
+{
+	struct ext4_map map = { .lblk = lblk, .len = 1 };
+	int err = bread(h, dir, &map, true, out);
+
+	if (err || map.flags & MAPPED_NEW)
+		return err;
+	err = ext4_error(dir->fs, dir->ino, map.pblk, "block %u lies behind the directory's end",
+			 lblk);
+	put_and_clear(out);
+	return err;
+}
+
 int ext4_append(struct handle *h, struct inode *dir, ext4_lblk_t *lblk, struct buffer **out)
 {
 	struct ext4_fs *fs = dir->fs;
-	uint64_t size = dir->size;
 	int err;
 
 	TRACE_SCOPE(fs, ext4_append);
-	if (size >> fs->geo.block_bits >= EXT4_MAX_LBLK ||
-	    (!(fs->geo.feature_incompat & EXT4_FEATURE_INCOMPAT_LARGEDIR) &&
-	     size + fs->geo.block_size > 0x7fffffff))
+	*out = NULL;
+	if (is_full(dir))
 		return -ENOSPC;
-	*lblk = (ext4_lblk_t)(size >> fs->geo.block_bits);
-	err = ext4_bread(h, dir, *lblk, true, out);
+	*lblk = ext4_dir_blocks(dir);
+	err = append_block(h, dir, *lblk, out);
 	if (err)
 		return err;
 	attr_write_begin(dir);
-	dir->size = dir->disk_size = size + fs->geo.block_size;
+	dir->size = dir->disk_size = dir->size + fs->geo.block_size;
 	attr_write_end(dir);
 	err = ext4_journal_get_write_access(fs, h, *out);
 	if (err)
-		buffer_put(*out);
+		put_and_clear(out);
 	return err;
 }
 
@@ -136,9 +176,11 @@ void ext4_dir_init_block(const struct ext4_fs *fs, struct buffer *b)
 
 /* ---- names in a block */
 
+/* The last byte first: names of a directory often begin alike. */
 static bool is_name(const struct ext4_dir_entry_2 *de, const struct ext4_name *name)
 {
-	return le32_get(de->inode) && de->name_len == name->len &&
+	return de->name_len == name->len &&
+	       de->name[name->len - 1] == name->bytes[name->len - 1] && le32_get(de->inode) &&
 	       !memcmp(de->name, name->bytes, name->len);
 }
 
@@ -287,19 +329,15 @@ static int search_one(struct inode *dir, ext4_lblk_t lblk, struct buffer *known,
 		      const struct ext4_name *name, struct ext4_dir_place *out)
 {
 	struct buffer_owner owner = owner_of(dir);
-	struct buffer *b;
 	int err;
 
 	if (!known)
 		return ext4_error(dir->fs, dir->ino, 0, "directory has a hole at block %u", lblk);
-	err = buffer_read(dir->fs->buffers, known->block, kind_of(dir, lblk), &owner, &b);
-	if (err)
-		return err;
-	err = ext4_search_dirblock(dir, b, name, &out->offset);
-	if (err)
-		buffer_put(b);
-	else
-		out->buffer = b;
+	err = buffer_read_held(known, kind_of(dir, lblk), &owner);
+	if (!err)
+		err = ext4_search_dirblock(dir, known, name, &out->offset);
+	if (!err)
+		out->buffer = buffer_hold(known);
 	return err;
 }
 

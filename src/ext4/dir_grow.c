@@ -128,14 +128,17 @@ static int split_node(struct handle *h, struct ext4_dx_path *p, uint32_t level)
 	return err ? err : dirty_frame(h, p->dir, parent);
 }
 
+/* Told once of a directory. */
 static int index_is_full(struct ext4_dx_path *p)
 {
 	struct ext4_fs *fs = p->dir->fs;
 
-	ext4_message(fs, LOG_WARNING, "inode %u: the directory's hash tree is full%s", p->dir->ino,
-		     p->depth < EXT4_HTREE_LEVELS_LARGEDIR
-			     ? ": with the feature large_dir it could grow a level more"
-			     : "");
+	if (!(atomic_fetch_or(&p->dir->state, INODE_INDEX_FULL) & INODE_INDEX_FULL))
+		ext4_message(fs, LOG_WARNING, "inode %u: the directory's hash tree is full%s",
+			     p->dir->ino,
+			     p->depth < EXT4_HTREE_LEVELS_LARGEDIR
+				     ? ": with the feature large_dir it could grow a level more"
+				     : "");
 	return -ENOSPC;
 }
 
@@ -292,10 +295,8 @@ static int change_leaves(struct handle *h, struct ext4_dx_path *p, struct buffer
 	ext4_lblk_t lblk;
 	int err = ext4_append(h, p->dir, &lblk, &upper);
 
-	if (err) {
-		upper = NULL;
+	if (err)
 		return err;
-	}
 	move_upper(fs, upper, leaf, map + first, count - first);
 	pack_block(fs, leaf);
 	insert_entry(node, hash | goes_on, lblk);
@@ -362,11 +363,8 @@ static int add_on_way(struct handle *h, struct ext4_dx_path *p, const struct ext
 	autobuffer leaf = NULL;
 	int err = ext4_dx_read_leaf(p, &leaf);
 
-	if (err) {
-		leaf = NULL;
-		return err;
-	}
-	err = ext4_add_dirent_to_buf(h, p->dir, leaf, name, inode);
+	if (!err)
+		err = ext4_add_dirent_to_buf(h, p->dir, leaf, name, inode);
 	return err == -ENOSPC ? split_and_add(h, p, leaf, name, inode) : err;
 }
 

@@ -51,46 +51,52 @@ static ext4_lblk_t child_of(const struct ext4_dx_frame *f)
 	return le32_get(f->entries[f->at].block) & EXT4_DX_BLOCK_MASK;
 }
 
-/* What the last frame's entry points at, read. */
-static int read_child(struct ext4_dx_path *p, struct buffer **out)
+/* No block comes twice on the way: neither by its number nor as what another number maps to. */
+static int check_way(const struct ext4_dx_path *p, const struct buffer *b)
+{
+	for (uint32_t i = 0; i < p->depth; i++)
+		if (p->frame[i].buffer == b)
+			return ext4_error(p->dir->fs, p->dir->ino, b->block,
+					  "hash tree: the way leads through this block twice");
+	return 0;
+}
+
+/* What the last frame's entry points at, read: a node, or a block of names. NULL on error. */
+static int read_child(const struct ext4_dx_path *p, bool want_node, struct buffer **out)
 {
 	struct ext4_fs *fs = p->dir->fs;
-	ext4_lblk_t lblk = child_of(&p->frame[p->depth - 1]), blocks = ext4_dir_blocks(p->dir);
+	const struct ext4_dx_frame *f = &p->frame[p->depth - 1];
+	ext4_lblk_t lblk = child_of(f), blocks = ext4_dir_blocks(p->dir);
 	int err;
 
+	*out = NULL;
 	if (lblk == 0 || lblk >= blocks)
-		return ext4_error(fs, p->dir->ino, p->frame[p->depth - 1].buffer->block,
-				  "hash tree: entry %u leads to block %u of %u",
-				  p->frame[p->depth - 1].at, lblk, blocks);
+		return ext4_error(fs, p->dir->ino, f->buffer->block,
+				  "hash tree: entry %u leads to block %u of %u", f->at, lblk, blocks);
 	err = ext4_read_dirblock(p->dir, lblk, out);
-	for (uint32_t i = 0; !err && i < p->depth; i++)
-		if (p->frame[i].buffer == *out) {
-			buffer_put(*out);
-			err = ext4_error(fs, p->dir->ino, p->frame[i].buffer->block,
-					 "hash tree: the way to block %u leads through itself",
-					 lblk);
-		}
+	if (err)
+		return err;
+	err = check_way(p, *out);
+	if (!err && ext4_is_dx_node(&fs->geo, (*out)->data) != want_node)
+		err = ext4_error(fs, p->dir->ino, (*out)->block, "hash tree: %s",
+				 want_node ? "names where a node is due" : "a node where names are due");
+	if (err) {
+		buffer_put(*out);
+		*out = NULL;
+	}
 	return err;
 }
 
 /* One level lower. */
 static int enter_node(struct ext4_dx_path *p)
 {
-	struct ext4_fs *fs = p->dir->fs;
-	struct ext4_dx_frame *f = &p->frame[p->depth];
 	struct buffer *b;
-	int err = read_child(p, &b);
+	int err = read_child(p, true, &b);
 
-	if (err)
-		return err;
-	if (!ext4_is_dx_node(&fs->geo, b->data)) {
-		err = ext4_error(fs, p->dir->ino, b->block, "hash tree: not a node of the tree");
-		buffer_put(b);
-		return err;
-	}
-	*f = (struct ext4_dx_frame){ b, ((struct dx_node *)b->data)->entries, 0 };
-	p->depth++;
-	return 0;
+	if (!err)
+		p->frame[p->depth++] =
+			(struct ext4_dx_frame){ b, ((struct dx_node *)b->data)->entries, 0 };
+	return err;
 }
 
 /* From the last frame on, to the lowest: the entry for p->hash, or the first one of each. */
@@ -165,17 +171,9 @@ ext4_lblk_t ext4_dx_leaf(const struct ext4_dx_path *p)
 	return child_of(&p->frame[p->depth - 1]);
 }
 
-int ext4_dx_read_leaf(struct ext4_dx_path *p, struct buffer **out)
+int ext4_dx_read_leaf(const struct ext4_dx_path *p, struct buffer **out)
 {
-	struct ext4_fs *fs = p->dir->fs;
-	int err = read_child(p, out);
-
-	if (!err && ext4_is_dx_node(&fs->geo, (*out)->data)) {
-		err = ext4_error(fs, p->dir->ino, (*out)->block,
-				 "hash tree: a node where names are due");
-		buffer_put(*out);
-	}
-	return err;
+	return read_child(p, false, out);
 }
 
 static bool has_next(const struct ext4_dx_frame *f)

@@ -75,7 +75,10 @@ must_check int ext4_add_dirent_to_buf(struct handle *h, struct inode *dir, struc
 				      const struct ext4_name *name, struct inode *inode);
 /* One empty entry over the whole block, and the tail. */
 void ext4_dir_init_block(const struct ext4_fs *fs, struct buffer *b);
-/* One more block at the end of the directory, with create access, zeroed {ext4_append}. */
+/*
+ * One more block at the end of the directory, with create access, zeroed {ext4_append}. *out NULL on
+ * error.
+ */
 must_check int ext4_append(struct handle *h, struct inode *dir, ext4_lblk_t *lblk,
 			   struct buffer **out);
 /* The entry goes: joined to the one before it in the block. */
@@ -131,8 +134,8 @@ must_check int ext4_dx_hash(const struct ext4_fs *fs, uint8_t version,
 must_check int ext4_dx_probe(struct inode *dir, const struct ext4_name *name,
 			     struct ext4_dx_path *p);
 void ext4_dx_put(struct ext4_dx_path *p);
-/* The block at its end, read, and no node of the tree. */
-must_check int ext4_dx_read_leaf(struct ext4_dx_path *p, struct buffer **out);
+/* The block at its end, read, and no node of the tree. NULL on error. */
+must_check int ext4_dx_read_leaf(const struct ext4_dx_path *p, struct buffer **out);
 ext4_lblk_t ext4_dx_leaf(const struct ext4_dx_path *p);
 /*
  * The lowest hash of the block behind that one; with EXT4_DX_HASH_CONTINUED where the last hash of

@@ -106,6 +106,7 @@ enum inode_state {
 	INODE_EXT_PRECACHED = 1u << 10,
 	INODE_SYNCING = 1u << 11,
 	INODE_FRESH = 1u << 12,		/* new: its table entry is zeroed before it is filled */
+	INODE_INDEX_FULL = 1u << 13,	/* a directory whose hash tree is full: it was told */
 };
 
 /* mode bits without <sys/stat.h> macros on platforms that lack them */

@@ -59,7 +59,7 @@ must_check int ext4_readdir_from(struct inode *dir, struct ext4_dir_cursor *at,
  */
 must_check int __ext4_read_dirblock(struct inode *dir, ext4_lblk_t lblk, struct buffer **out);
 #define ext4_read_dirblock __ext4_read_dirblock
-/* `h` NULL: no creation. *out NULL for a hole. */
+/* `h` NULL: no creation. *out NULL for a hole, and on error. */
 must_check int ext4_getblk(struct handle *h, struct inode *inode, ext4_lblk_t lblk, bool create,
 			   struct buffer **out);
 must_check int ext4_bread(struct handle *h, struct inode *inode, ext4_lblk_t lblk, bool create,

@@ -228,11 +228,7 @@ static int htree_dirblock_to_tree(struct stretch *s, struct ext4_dx_path *p)
 
 	TRACE_SCOPE(s->dir->fs, htree_dirblock_to_tree);
 	err = ext4_dx_read_leaf(p, &leaf);
-	if (err) {
-		leaf = NULL;
-		return err;
-	}
-	return consider_block(s, leaf, ext4_dx_leaf(p), p->hash_version);
+	return err ? err : consider_block(s, leaf, ext4_dx_leaf(p), p->hash_version);
 }
 
 /* The leaf where the stretch begins, and those in which its last hash goes on. */

@@ -211,6 +211,10 @@ static int check_size(const struct ext4_geometry *geo, const struct ext4_inode *
 	    (size % geo->block_size || (size == 0 && le16_get(raw->i_links_count))))
 		return ext4_corrupted(v, "directory of %llu bytes, with blocks of %u",
 				      (unsigned long long)size, geo->block_size);
+	if (ext4_raw_is(raw, EXT4_S_IFDIR) && size >> geo->block_bits > geo->blocks_count)
+		return ext4_corrupted(v, "directory of %llu bytes in a file system of %llu blocks",
+				      (unsigned long long)size,
+				      (unsigned long long)geo->blocks_count);
 	if (ext4_raw_is(raw, EXT4_S_IFLNK) && size > geo->block_size)
 		return ext4_corrupted(v, "symbolic link of %llu bytes", (unsigned long long)size);
 	return 0;

@@ -330,7 +330,7 @@ static int read_hash(const struct super_parse *p)
 	geo->def_hash_version = p->sb->s_def_hash_version;
 	geo->unsigned_hash = le32_get(p->sb->s_flags) & EXT4_FLAGS_UNSIGNED_HASH;
 	if (geo->feature_compat & EXT4_FEATURE_COMPAT_DIR_INDEX &&
-	    geo->def_hash_version > EXT4_HASH_SIPHASH)
+	    geo->def_hash_version > EXT4_HASH_TEA_UNSIGNED)
 		return ext4_corrupted(p->v, "directory hash %u is not known",
 				      geo->def_hash_version);
 	return 0;

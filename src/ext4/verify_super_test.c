@@ -132,7 +132,7 @@ static void each_field_of_the_superblock(void **state)
 		{ FIELD(s_journal_inum), 1537, -EFSCORRUPTED, "journal inode is 1537" },
 		{ FIELD(s_feature_compat), 0x103c, -EFSCORRUPTED, "orphan file is inode 0" },
 		{ FIELD(s_feature_compat), 0x23c, 0, "" },
-		{ FIELD(s_def_hash_version), 7, -EFSCORRUPTED, "hash 7" },
+		{ FIELD(s_def_hash_version), 6, -EFSCORRUPTED, "hash 6" },
 	};
 
 	for (size_t i = 0; i < array_size(cases); i++) {

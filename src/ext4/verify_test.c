@@ -284,6 +284,7 @@ static void each_field_of_a_mapped_directory(void **state)
 	static const struct change cases[] = {
 		{ 0x04, 4, 2049, "2049 bytes" },
 		{ 0x04, 4, 0, "directory of 0 bytes" },
+		{ 0x04, 4, 20001 * 1024, "bytes in a file system of 20000 blocks" },
 		{ 0x60, 4, 20000, "pointer 14: block 20000" },
 		{ 0x20, 4, EXT4_EXTENTS_FL, "magic number" },
 	};
