@@ -481,13 +481,20 @@ static int64_t op_readdir(struct script *s, struct line *l)
 static int64_t mount_now(struct script *s, const char *options)
 {
 	struct lib_mount_args args = {
-		.image = s->image, .opt = &s->opt, .clock = s->clock, .trace = s->trace, .dialect = s->dialect,
+		.image = s->image,
+		.opt = &s->opt,
+		.clock = s->clock,
+		.trace = s->trace,
+		.dialect = s->dialect,
 	};
+	int err = 0;
 
 	if (s->x)
 		return -EBUSY;
 	s->opt.mount_options = options;
-	return lib_mount(&args, &s->x);
+	if (s->open_device)
+		err = s->open_device(s->around_arg, &args.device);
+	return err ? err : lib_mount(&args, &s->x);
 }
 
 static int64_t op_mount(struct script *s, struct line *l)
@@ -653,10 +660,13 @@ static int one_op(struct script *s, int op, const char *text, int64_t *ret)
 	s->info_len = 0;
 	add(s, "%s", "");
 	trace_mark(s->trace, "op_begin %d %.900s", op, text);
+	err = s->around_op ? s->around_op(s->around_arg, op, true, text, 0) : 0;
 	*ret = s->x || unmounted ? fn(s, &l) : -ENOENT;
+	if (!err && s->around_op)
+		err = s->around_op(s->around_arg, op, false, text, *ret);
 	mark_end(s, op, *ret);
 	print_result(s, op, text, *ret);
-	return s->after_op ? s->after_op(s->after_arg) : 0;
+	return !err && s->after_op ? s->after_op(s->after_arg) : err;
 }
 
 /* ---- all lines */

@@ -21,6 +21,11 @@ struct script {
 	FILE *results;			/* NULL: none */
 	int (*after_op)(void *arg);	/* drains the trace */
 	void *after_arg;
+	/* Around each operation, for tests: its words are valid, and the mount, where there is one. Or NULL. */
+	int (*around_op)(void *arg, int op, bool begins, const char *text, int64_t ret);
+	/* What a mount works on, instead of opening `image`; or NULL. */
+	int (*open_device)(void *arg, struct block_device **out);
+	void *around_arg;
 	/* the state of the run */
 	struct extant *x;		/* NULL: not mounted */
 	int fds[SCRIPT_FILES];		/* the mount's descriptors; -1: free */

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sweep: runs a workload script once, recording every write, flush and forced write, and then visits the states
+ * in which a power failure could have left the disk. Each is mounted (recovery), checked whole (src/check), and
+ * held against what had been promised: a file that was fsynced, and not touched since, is there with its bytes.
+ *
+ *	sweep [-o MOUNTOPTS] [--random N] [--seed S] [--tears N] [--nested EVERY] [--only N] [--from N] [--count N]
+ *	      [--save FILE] IMAGE SCRIPT
+ *
+ * --nested: every so many states, the recovery itself is recorded, and each state that a failure in it could
+ * leave is recovered again: the result must be the same (J8). --only N --save FILE writes state N as an image.
+ * Prints one JSON line; exit 1 when a state failed, 2 on misuse, 3 when the script did not run.
+ */
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "block/crash.h"
+#include "check/check.h"
+#include "cli/script.h"
+
+#define PROMISES_MAX 4096
+#define CLOCK_START_NS (1700000000LL * NSEC_PER_SEC)
+
+/* From the end of operation `from` up to the beginning of operation `to`: this file is there. */
+struct promise {
+	char path[256];
+	uint64_t size, hash;
+	int from, to;			/* to INT32_MAX: to the end */
+};
+
+struct sweep {
+	const char *image, *script_path, *options, *save;
+	uint64_t seed, random_states, only, from, count, nested;
+	uint32_t tears;
+	bool quiet;
+	struct arena *arena;
+	struct block_device *file, *cow, *rec;
+	struct clock clock;
+	struct script script;
+	char fd_path[SCRIPT_FILES][256];
+	struct promise *promises;
+	int promise_count;
+	/* the visit */
+	uint64_t visited, equal, failed, nested_visited;
+	uint64_t number;		/* the state at hand */
+	char why[400];
+};
+
+static uint64_t fnv1a(uint64_t h, const uint8_t *p, size_t n)
+{
+	while (n--)
+		h = (h ^ *p++) * 0x100000001b3ull;
+	return h;
+}
+
+/* ---- what is promised */
+
+/* Size and bytes of a file, read without moving its access time. */
+static int file_print(struct extant *x, const char *path, uint64_t *size, uint64_t *hash)
+{
+	static uint8_t buf[1 << 16];
+	int fd = extant_open(x, path, O_RDONLY | O_NOATIME, 0);
+	int64_t n;
+
+	if (fd < 0)
+		return fd;
+	*size = 0;
+	*hash = 0xcbf29ce484222325ull;
+	while ((n = extant_read(x, fd, buf, sizeof(buf))) > 0) {
+		*hash = fnv1a(*hash, buf, (size_t)n);
+		*size += (uint64_t)n;
+	}
+	(void)extant_close(x, fd); /* nothing was written */
+	return n < 0 ? (int)n : 0;
+}
+
+static void promise(struct sweep *s, int op, const char *path)
+{
+	struct promise *p;
+
+	if (!*path || s->promise_count == PROMISES_MAX)
+		return;
+	p = &s->promises[s->promise_count];
+	*p = (struct promise){ .from = op, .to = INT32_MAX };
+	(void)snprintf(p->path, sizeof(p->path), "%s", path);
+	if (file_print(s->script.x, path, &p->size, &p->hash) == 0)
+		s->promise_count++;
+}
+
+static void end_promises(struct sweep *s, int op, const char *path)
+{
+	for (int i = 0; i < s->promise_count; i++)
+		if (s->promises[i].to == INT32_MAX && !strcmp(s->promises[i].path, path))
+			s->promises[i].to = op;
+}
+
+/* The words of a line, as far as promises go: the operation, its descriptor, its first path, its flags. */
+struct words {
+	char op[32], path[256], flags[128];
+	int fd;
+};
+
+static void read_words(const char *text, struct words *w)
+{
+	char buf[1024], *save, *t;
+	int n = 0;
+
+	*w = (struct words){ .fd = -1 };
+	(void)snprintf(buf, sizeof(buf), "%s", text);
+	for (t = strtok_r(buf, " \t", &save); t; t = strtok_r(NULL, " \t", &save)) {
+		if (!strncmp(t, "fd=", 3))
+			w->fd = atoi(t + 3);
+		else if (strchr(t, '='))
+			continue;
+		else if (n++ == 0)
+			(void)snprintf(w->op, sizeof(w->op), "%s", t);
+		else if (n == 2)
+			(void)snprintf(w->path, sizeof(w->path), "%s", t);
+		else if (n == 3)
+			(void)snprintf(w->flags, sizeof(w->flags), "%s", t);
+	}
+	if (w->fd >= SCRIPT_FILES)
+		w->fd = -1;
+}
+
+static const char *path_of(const struct sweep *s, const struct words *w)
+{
+	return w->fd >= 0 ? s->fd_path[w->fd] : w->path;
+}
+
+static bool changes(const struct words *w)
+{
+	static const char *const ops[] = { "write", "pwrite", "ftruncate", "truncate", "unlink", "rmdir" };
+
+	for (size_t i = 0; i < array_size(ops); i++)
+		if (!strcmp(w->op, ops[i]))
+			return true;
+	return !strcmp(w->op, "open") && strstr(w->flags, "O_TRUNC");
+}
+
+/* Both sides of an operation leave a mark in the recording; promises begin and end with them. */
+static int around(void *arg, int op, bool begins, const char *text, int64_t ret)
+{
+	struct sweep *s = arg;
+	struct words w;
+
+	read_words(text, &w);
+	if (begins && changes(&w))
+		end_promises(s, op, !strcmp(w.op, "open") ? w.path : path_of(s, &w));
+	if (!begins && ret >= 0 && !strcmp(w.op, "open") && w.fd >= 0)
+		(void)snprintf(s->fd_path[w.fd], sizeof(s->fd_path[0]), "%s", w.path);
+	if (!begins && !ret && !strcmp(w.op, "fsync") && w.fd >= 0)
+		promise(s, op, s->fd_path[w.fd]);
+	return block_record_mark(s->rec, begins ? "begin" : "end");
+}
+
+static int open_device(void *arg, struct block_device **out)
+{
+	struct sweep *s = arg;
+
+	return block_share_create(s->arena, s->rec, out);
+}
+
+/* ---- one state */
+
+static int fail(struct sweep *s, const char *what)
+{
+	if (!*s->why)
+		(void)snprintf(s->why, sizeof(s->why), "state %llu: %s", (unsigned long long)s->number, what);
+	return 1;
+}
+
+static void heard(void *arg, enum extant_level level, const char *text)
+{
+	struct sweep *s = arg;
+
+	if (level == EXTANT_ERROR)
+		(void)fail(s, text);
+}
+
+static void problem(void *arg, const struct check_problem *p)
+{
+	char text[300];
+
+	check_problem_format(p, text, sizeof(text));
+	(void)fail(arg, text);
+}
+
+static int check_promises(struct sweep *s, struct extant *x, size_t marks)
+{
+	for (int i = 0; i < s->promise_count; i++) {
+		const struct promise *p = &s->promises[i];
+		uint64_t size = 0, hash = 0;
+		char text[350];
+		int err;
+
+		if (marks < 2 * (size_t)p->from + 2 || marks >= 2 * (size_t)p->to + 1)
+			continue;
+		err = file_print(x, p->path, &size, &hash);
+		if (!err && size == p->size && hash == p->hash)
+			continue;
+		(void)snprintf(text, sizeof(text), "%s was fsynced in operation %d and is %s", p->path, p->from,
+			       err ? "not there" : "other");
+		return fail(s, text);
+	}
+	return 0;
+}
+
+/* Mounts (which recovers), looks at the promises, unmounts. */
+static int recover(struct sweep *s, struct block_device *dev, size_t marks)
+{
+	struct extant_options opt;
+	struct lib_mount_args args = { .image = "state", .opt = &opt, .device = dev, .clock = &s->clock,
+				       .dialect = DIALECT_6_18 };
+	struct extant *x;
+	int err;
+
+	extant_options_init(&opt);
+	opt.mode = EXTANT_INLINE;
+	opt.seed = 1;
+	opt.message = heard;
+	opt.arg = s;
+	opt.mount_options = "cache_mb=16,noinit_itable";
+	err = lib_mount(&args, &x);
+	if (err)
+		return fail(s, "it cannot be mounted");
+	err = check_promises(s, x, marks);
+	return extant_unmount(x) && !err ? fail(s, "it cannot be unmounted") : err;
+}
+
+static int check_whole(struct sweep *s, struct block_device *dev)
+{
+	struct check_options opt = { .arena = s->arena, .problems_max = 5, .problem = problem, .arg = s };
+	struct check_report report;
+	int err = check_image(dev, &opt, &report);
+
+	return err || report.problems ? fail(s, "the check finds it damaged") : 0;
+}
+
+/* Recovered and checked on a copy of its own; the image below stays. */
+static int try_state(struct sweep *s, struct block_device *image, size_t marks)
+{
+	struct block_device *share, *cow, *again;
+	int err = block_share_create(s->arena, image, &share);
+
+	if (err || block_cow_create(s->arena, share, &cow))
+		return fail(s, "no memory");
+	err = block_share_create(s->arena, cow, &again) ? fail(s, "no memory") : recover(s, again, marks);
+	if (!err)
+		err = check_whole(s, cow);
+	block_close(cow);
+	return err;
+}
+
+/* A failure at any point of the recovery: recovered again, it must be whole and keep the same promises. */
+static int try_nested(struct sweep *s, struct block_device *image, size_t marks)
+{
+	struct crash_options opt = { .seed = s->seed, .random_states = 20, .tears_max = 2,
+				     .atomic_offset = CRASH_ATOMIC_OFFSET, .atomic_bytes = CRASH_ATOMIC_BYTES };
+	struct block_device *share, *cow, *rec, *base, *run;
+	struct crash_plan *plan;
+	struct crash_state state;
+	struct crash_image *img;
+	int err;
+
+	if (block_share_create(s->arena, image, &share) || block_cow_create(s->arena, share, &cow) ||
+	    block_record_create(s->arena, cow, &rec) || block_share_create(s->arena, rec, &run))
+		return fail(s, "no memory");
+	err = recover(s, run, marks);
+	if (err || block_share_create(s->arena, image, &base) || crash_plan_create(s->arena, rec, &opt, &plan) ||
+	    crash_image_create(s->arena, plan, base, &img) || crash_state_init(&state, plan)) {
+		block_close(rec);
+		return err ? err : fail(s, "no memory");
+	}
+	for (uint64_t n = 0; n < crash_plan_count(plan) && !err; n++) {
+		crash_plan_state(plan, n, &state);
+		if (crash_image_build(img, &state))
+			err = fail(s, "no memory");
+		else if (crash_image_is_new(img) == 1) {
+			s->nested_visited++;
+			err = try_state(s, crash_image_device(img), marks);
+		}
+	}
+	crash_state_fini(&state, plan);
+	crash_image_destroy(img);
+	crash_plan_destroy(plan);
+	block_close(rec);
+	return err;
+}
+
+/* ---- all of them */
+
+static int save_state(struct sweep *s, struct block_device *image)
+{
+	static uint8_t buf[1 << 16];
+	int out = open(s->save, O_CREAT | O_TRUNC | O_WRONLY, 0644), err = out < 0 ? -1 : 0;
+
+	for (uint64_t at = 0; !err && at < image->size_bytes; at += sizeof(buf)) {
+		size_t n = (size_t)min((uint64_t)sizeof(buf), image->size_bytes - at);
+
+		err = block_read(image, at, buf, n);
+		if (!err && (buf[0] || memcmp(buf, buf + 1, n - 1)))
+			err = pwrite(out, buf, n, (off_t)at) == (ssize_t)n ? 0 : -1;
+	}
+	if (!err)
+		err = ftruncate(out, (off_t)image->size_bytes);
+	if (out >= 0)
+		close(out);
+	return err ? fail(s, "cannot save it") : 0;
+}
+
+static int visit(struct sweep *s, struct crash_image *img, const struct crash_state *state)
+{
+	int err = crash_image_build(img, state) ? fail(s, "cannot build it") : 0;
+
+	if (!err && s->save)
+		return save_state(s, crash_image_device(img));
+	if (!err && crash_image_is_new(img) == 0 && s->only == UINT64_MAX) {
+		s->equal++;
+		return 0;
+	}
+	s->visited++;
+	if (!err)
+		err = try_state(s, crash_image_device(img), state->marks);
+	if (!err && s->nested && s->visited % s->nested == 0)
+		err = try_nested(s, crash_image_device(img), state->marks);
+	return err;
+}
+
+static int sweep(struct sweep *s)
+{
+	struct crash_options opt = { .seed = s->seed, .random_states = s->random_states, .tears_max = s->tears,
+				     .atomic_offset = CRASH_ATOMIC_OFFSET, .atomic_bytes = CRASH_ATOMIC_BYTES };
+	struct crash_plan *plan;
+	struct crash_state state;
+	struct crash_image *img;
+	struct block_device *base;
+	uint64_t end;
+
+	if (crash_plan_create(s->arena, s->rec, &opt, &plan) || block_share_create(s->arena, s->file, &base) ||
+	    crash_image_create(s->arena, plan, base, &img) || crash_state_init(&state, plan))
+		return 3;
+	end = min(crash_plan_count(plan), s->count == UINT64_MAX ? UINT64_MAX : s->from + s->count);
+	for (s->number = s->from; s->number < end; s->number++) {
+		if (s->only != UINT64_MAX && s->number != s->only)
+			continue;
+		*s->why = '\0';
+		crash_plan_state(plan, s->number, &state);
+		if (visit(s, img, &state)) {
+			s->failed++;
+			if (s->failed <= 5)
+				fprintf(stderr, "sweep: %s (repeat: --seed %llu --random %llu --tears %u --only %llu)\n",
+					s->why, (unsigned long long)s->seed, (unsigned long long)s->random_states,
+					s->tears, (unsigned long long)s->number);
+		}
+	}
+	printf("{\"script\": \"%s\", \"states\": %llu, \"equal\": %llu, \"all\": %llu, \"nested\": %llu, "
+	       "\"promises\": %d, \"failed\": %llu}\n", s->script_path, (unsigned long long)s->visited,
+	       (unsigned long long)s->equal, (unsigned long long)crash_plan_count(plan),
+	       (unsigned long long)s->nested_visited, s->promise_count, (unsigned long long)s->failed);
+	crash_state_fini(&state, plan);
+	crash_image_destroy(img);
+	crash_plan_destroy(plan);
+	return s->failed ? 1 : 0;
+}
+
+/* ---- set-up */
+
+static int record(struct sweep *s)
+{
+	struct block_device *share;
+	FILE *lines = fopen(s->script_path, "r");
+	int err;
+
+	if (!lines || block_file_open(s->arena, s->image, true, 0, 0, &s->file))
+		return 3;
+	if (block_share_create(s->arena, s->file, &share) || block_cow_create(s->arena, share, &s->cow) ||
+	    block_record_create(s->arena, s->cow, &s->rec))
+		return 3;
+	clock_init_virtual(&s->clock, CLOCK_START_NS, 4 * NSEC_PER_MSEC);
+	script_init(&s->script);
+	s->script.image = s->image;
+	s->script.options = s->options;
+	s->script.clock = &s->clock;
+	s->script.trace = trace_none();
+	s->script.dialect = DIALECT_4_9;
+	s->script.opt.mode = EXTANT_INLINE;
+	s->script.opt.seed = 1;
+	s->script.around_op = around;
+	s->script.open_device = open_device;
+	s->script.around_arg = s;
+	err = script_run(&s->script, lines);
+	script_fini(&s->script);
+	fclose(lines);
+	if (err)
+		fprintf(stderr, "sweep: %s: the script does not run (%s%s)\n", s->script_path,
+			s->script.unknown ? "unknown operation " : strerror(-err),
+			s->script.unknown ? s->script.unknown : "");
+	return err ? 3 : 0;
+}
+
+static const struct option long_options[] = {
+	{ "random", required_argument, NULL, 'r' }, { "seed", required_argument, NULL, 's' },
+	{ "tears", required_argument, NULL, 't' },  { "nested", required_argument, NULL, 'n' },
+	{ "only", required_argument, NULL, 'y' },   { "from", required_argument, NULL, 'f' },
+	{ "count", required_argument, NULL, 'c' },  { "save", required_argument, NULL, 'w' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int parse(struct sweep *s, int argc, char **argv)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "o:", long_options, NULL)) != -1) {
+		uint64_t n = optarg ? strtoull(optarg, NULL, 0) : 0;
+
+		switch (c) {
+		case 'o': s->options = optarg; break;
+		case 'r': s->random_states = n; break;
+		case 's': s->seed = n; break;
+		case 't': s->tears = (uint32_t)n; break;
+		case 'n': s->nested = n; break;
+		case 'y': s->only = n; break;
+		case 'f': s->from = n; break;
+		case 'c': s->count = n; break;
+		case 'w': s->save = optarg; break;
+		default: return -1;
+		}
+	}
+	if (argc - optind != 2)
+		return -1;
+	s->image = argv[optind];
+	s->script_path = argv[optind + 1];
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct sweep s = { .seed = 1, .random_states = 1000, .tears = 4, .only = UINT64_MAX,
+				  .count = UINT64_MAX };
+	int status;
+
+	if (parse(&s, argc, argv)) {
+		fprintf(stderr, "usage: sweep [-o MOUNTOPTS] [--random N] [--seed S] [--tears N] [--nested EVERY] "
+				"[--only N] [--from N] [--count N] [--save FILE] IMAGE SCRIPT\n");
+		return 2;
+	}
+	s.arena = arena_create();
+	s.promises = calloc(PROMISES_MAX, sizeof(*s.promises));
+	if (!s.arena || !s.promises)
+		return 3;
+	status = record(&s);
+	if (!status)
+		status = sweep(&s);
+	block_close(s.rec);
+	block_close(s.file);
+	free(s.promises);
+	arena_destroy(s.arena);
+	return status;
+}
