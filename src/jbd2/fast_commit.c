@@ -4,9 +4,10 @@
  * count only while no later one has been made. The journal does not replay them; it only tells whether
  * there are any, so that nobody goes on from a state that lacks what was promised to be stable.
  *
- * The area is a row of records { le16 tag, le16 length, value }, none across the end of a block. The
- * first is a head { le32 features, le32 tid }; a tail { le32 tid, le32 crc } ends each fast commit, and
- * its crc is that of all records since the last tail, up to itself.
+ * The area begins one block behind the log's ring. It is a row of records { le16 tag, le16 length,
+ * value }, none across the end of a block. The first is a head { le32 features, le32 tid }; a tail
+ * { le32 tid, le32 crc } ends each fast commit, and its crc (from 0) is that of all records since the
+ * last tail, up to itself.
  */
 #include "base/csum.h"
 #include "jbd2/recovery.h"
@@ -90,12 +91,12 @@ static void scan_block(struct fc_scan *s, const uint8_t *block)
 
 int fast_commits_follow(struct journal *j, struct log_reader *r, tid_t end, bool *follow)
 {
-	struct fc_scan s = { .j = j, .tid = end, .crc = ~0u };
+	struct fc_scan s = { .j = j, .tid = end };
 	const uint8_t *block;
 	uint64_t i;
 	int err = 0;
 
-	for (i = 0; i < j->fast_commit_blocks && !s.done && !err; i++) {
+	for (i = 1; i < j->fast_commit_blocks && !s.done && !err; i++) {
 		err = log_reader_get(r, j->log_end + i, &block);
 		if (!err)
 			scan_block(&s, block);
