@@ -121,7 +121,7 @@ static int open_tool(struct tool *t, const char *image)
 static int recover(struct tool *t, bool plan_only)
 {
 	struct jbd2_recovery r;
-	int err = open_journal(t, false);
+	int err = open_journal(t, false), e;
 
 	if (err)
 		return err;
@@ -130,7 +130,8 @@ static int recover(struct tool *t, bool plan_only)
 	       " revoked %" PRIu64 " stopped %d\n",
 	       r.first_tid, r.end_tid, r.transactions, r.blocks_replayed, r.revoke_records,
 	       r.blocks_revoked, r.stopped_at_checksum);
-	return err ? err : jbd2_journal_destroy(t->journal);
+	e = jbd2_journal_destroy(t->journal);
+	return err ? err : e;
 }
 
 /* ---- write */
@@ -251,8 +252,24 @@ static int write_log(struct tool *t, char **args)
 		err = fill_log(&w);
 	jbd2_journal_abort(t->journal, -ESHUTDOWN);
 	if (jbd2_journal_destroy(t->journal) != -ESHUTDOWN)
-		return -EIO;
-	return err ? err : save(&w, args[6]);
+		err = -EIO;
+	if (!err)
+		err = save(&w, args[6]);
+	free(w.original);
+	free(w.expected);
+	return err;
+}
+
+static void close_tool(struct tool *t, struct task *self)
+{
+	buffer_cache_destroy(t->buffers);
+	block_close(t->device);
+	if (self)
+		task_leave(self);
+	budget_destroy(t->budget);
+	sched_destroy(t->sched);
+	arena_destroy(t->arena);
+	free(t->map);
 }
 
 int main(int argc, char **argv)
@@ -275,6 +292,6 @@ int main(int argc, char **argv)
 		err = recover(&t, !strcmp(argv[4], "plan"));
 	if (err)
 		fprintf(stderr, "journal_tool: error %d: %s\n", -err, strerror(-err));
-	block_close(t.device);
+	close_tool(&t, self);
 	return err != 0;
 }
