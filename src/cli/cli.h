@@ -133,6 +133,11 @@ int cli_close(struct cli_image *im, int status);
  * status. `hint` NULL: what generally helps.
  */
 int cli_failed(struct cli_image *im, const char *path, int err, const char *hint);
+/*
+ * Reports that an image could not be mounted, with what the library said about it ("": nothing).
+ * Yields the status.
+ */
+int cli_mount_failed(const char *image, const char *said, int err);
 /* The same for a file of the host; `err` is an errno. Yields CLI_IO. */
 int cli_host_failed(const char *path, int err);
 

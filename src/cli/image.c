@@ -90,18 +90,6 @@ int cli_open_device(struct arena *a, const char *path, const char *options, bool
 
 /* ---- the mount */
 
-static int mount_failed(struct cli_image *im, int err)
-{
-	int status = err == -EINVAL || err == -EOPNOTSUPP ? CLI_DAMAGED : cli_status_of(err);
-
-	if (*im->error)
-		cli_error("%s", im->error);
-	else
-		cli_error("%s: cannot be mounted: %s", im->path, cli_why(err));
-	*im->error = '\0';
-	return status;
-}
-
 static int mount_device(struct cli_image *im, struct block_device *dev, const char *options)
 {
 	struct extant_options opt;
@@ -119,7 +107,7 @@ static int mount_device(struct cli_image *im, struct block_device *dev, const ch
 	opt.message = message;
 	opt.arg = im;
 	err = lib_mount(&args, &im->x);
-	return err ? mount_failed(im, err) : CLI_DONE;
+	return err ? cli_mount_failed(im->path, im->error, err) : CLI_DONE;
 }
 
 int cli_open(struct cli_image *im, const char *path, const char *options, enum cli_access access)

@@ -125,23 +125,42 @@ static const char *detail(const struct cli_image *im)
 	return im->error;
 }
 
+/* What the library said is about this failure when it is one of damage or of I/O. */
+static const char *reason(const struct cli_image *im, int err)
+{
+	return *im->error && cli_status_of(err) != CLI_REFUSED ? detail(im) : cli_why(err);
+}
+
 int cli_failed(struct cli_image *im, const char *path, int err, const char *hint)
 {
-	enum cli_status status = cli_status_of(err);
-	/* What the library said is about this failure when it is one of damage or I/O. */
-	bool has_detail = *im->error && status != CLI_REFUSED;
+	const char *why = reason(im, err);
 
 	if (err == -EROFS && *im->warning) {
 		cli_error("%s: %s", path, im->warning);
 		*im->warning = '\0';
-		return status;
+		return cli_status_of(err);
 	}
-	if (!hint)
+	if (!hint && !strstr(why, "e2fsck"))
 		hint = general_hint(err);
-	cli_error("%s: %s%s%s%s%s", im->path, path, *path ? ": " : "",
-		  has_detail ? detail(im) : cli_why(err), hint ? "; " : "", hint ? hint : "");
+	cli_error("%s: %s%s%s%s%s", im->path, path, *path ? ": " : "", why, hint ? "; " : "",
+		  hint ? hint : "");
 	*im->error = '\0';
-	return status;
+	return cli_status_of(err);
+}
+
+int cli_mount_failed(const char *image, const char *said, int err)
+{
+	bool of_image = err == -EINVAL || err == -EOPNOTSUPP;
+	const char *hint = of_image || strstr(said, "e2fsck") ? NULL : general_hint(err);
+
+	if (*said)
+		cli_error("%s%s%s", said, hint ? "; " : "", hint ? hint : "");
+	else
+		cli_error("%s: cannot be mounted: %s%s%s", image, cli_why(err), hint ? "; " : "",
+			  hint ? hint : "");
+	if (of_image)
+		return CLI_DAMAGED;
+	return cli_status_of(err) == CLI_REFUSED ? CLI_IO : cli_status_of(err);
 }
 
 int cli_host_failed(const char *path, int err)

@@ -152,11 +152,6 @@ static void heard(void *arg, enum extant_level level, const char *text)
 
 /* ---- the run */
 
-static int status_of(int err)
-{
-	return err == -EINVAL || err == -EOPNOTSUPP ? CLI_DAMAGED : (int)cli_status_of(err);
-}
-
 static int report(const struct run *r, const struct script *s, int err)
 {
 	if (!err)
@@ -164,11 +159,7 @@ static int report(const struct run *r, const struct script *s, int err)
 	if (s->unknown)
 		return cli_usage("%s: operation '%s' is not there in this version", r->script,
 				 s->unknown);
-	if (*r->said)
-		cli_error("%s", r->said);
-	else
-		cli_error("%s: %s", r->image, cli_why(err));
-	return status_of(err);
+	return cli_mount_failed(r->image, r->said, err);
 }
 
 static int run_script(struct run *r, FILE *lines, FILE *results)
@@ -219,6 +210,23 @@ static int finish(struct run *r, FILE *results, int status)
 	return status;
 }
 
+/* Whether the image and the options are such that a mount can be tried. */
+static int look(struct run *r)
+{
+	struct arena *a = arena_create();
+	char rest[CLI_OPTIONS_MAX];
+	struct block_device *dev;
+	int status;
+
+	if (!a)
+		return cli_host_failed(r->image, ENOMEM);
+	status = cli_open_device(a, r->image, r->options ? r->options : "", true, rest, &dev);
+	if (!status)
+		block_close(dev);
+	arena_destroy(a);
+	return status;
+}
+
 static int perform(struct run *r)
 {
 	FILE *lines = strcmp(r->script, "-") ? fopen(r->script, "r") : stdin, *results = NULL;
@@ -248,6 +256,8 @@ static int run(const void *v, int count, char **words)
 	int status = take_args(&r, v, words);
 
 	(void)count;
+	if (!status)
+		status = look(&r);
 	return status ? status : perform(&r);
 }
 
@@ -257,6 +267,8 @@ static int trace_run(const void *v, int count, char **words)
 	int status = take_args(&r, v, words);
 
 	(void)count;
+	if (!status)
+		status = look(&r);
 	return status ? status : perform(&r);
 }
 
