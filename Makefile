@@ -26,11 +26,12 @@ packages:
 build/build.ninja: | packages
 	meson setup build
 
-# Unit tests run with the sanitizers for addresses and undefined behaviour, and with costly assertions,
+# Unit tests and those of the command line run with the sanitizers for addresses and undefined
+# behaviour, and with costly assertions,
 build-sanitize/build.ninja: | packages
 	meson setup build-sanitize -Db_sanitize=address,undefined -Dslow_asserts=true
 
-# and once more with the one for threads.
+# and unit tests once more with the one for threads.
 build-thread/build.ninja: | packages
 	meson setup build-thread -Db_sanitize=thread -Dslow_asserts=true
 
@@ -47,10 +48,10 @@ demo: build
 	tests/demo/demo build/extant
 
 test: build build-sanitize build-thread
-	tests/run-tests build-sanitize:unit build-thread:unit build:!unit,!soak,!bench
+	tests/run-tests build-sanitize:unit,cli build-thread:unit build:!unit,!soak,!bench
 
 soak: build build-sanitize build-thread
-	tests/run-tests build-sanitize:unit build-thread:unit build:!unit,!bench
+	tests/run-tests build-sanitize:unit,cli build-thread:unit build:!unit,!bench
 
 bench: build
 	tests/run-tests build:bench

@@ -86,26 +86,34 @@ static const struct cli_option *find(const struct cli_option *options, int value
 	return NULL;
 }
 
-static const char *join(const char *a, const char *b)
+/* `list`, which is freed, and one more. */
+static char *append(char *list, const char *word)
 {
-	size_t n = strlen(a) + strlen(b) + 2;
-	char *both = cli_realloc(NULL, n);
+	size_t n = list ? strlen(list) : 0, size = n + strlen(word) + 2;
+	char *more = cli_realloc(list, size);
 
-	(void)snprintf(both, n, "%s,%s", a, b);
-	return both;
+	(void)snprintf(more + n, size - n, "%s%s", n ? "," : "", word);
+	return more;
 }
 
 static void set(const struct cli_option *o, void *args, const char *value)
 {
 	void *field = (char *)args + o->offset;
-	const char *before;
 
-	if (o->kind == CLI_FLAG) {
+	if (o->kind == CLI_FLAG)
 		*(bool *)field = true;
-		return;
-	}
-	before = *(const char **)field;
-	*(const char **)field = o->kind == CLI_LIST && before ? join(before, value) : value;
+	else if (o->kind == CLI_TEXT)
+		*(const char **)field = value;
+	else
+		*(char **)field = append(*(char **)field, value);
+}
+
+static void free_args(const struct cli_command *c, void *args)
+{
+	for (const struct cli_option *o = c->options; o->kind != CLI_END; o++)
+		if (o->kind == CLI_LIST)
+			free(*(char **)((char *)args + o->offset));
+	free(args);
 }
 
 static int wrong_option(const struct cli_command *c, int found, int argc, char **argv)
@@ -161,6 +169,6 @@ int cli_execute(const struct cli_command *c, int argc, char **argv)
 				   c->arguments);
 	if (status < 0)
 		status = cli_finish_output(c->run(args, count, argv + optind));
-	free(args);
+	free_args(c, args);
 	return status;
 }
