@@ -192,7 +192,7 @@ static int start_handle(struct inode *inode, enum write_kind kind, struct ext4_w
 					    : ext4_writepage_credits(inode) + 1;
 	const char *caller = kind == WRITE_DELAYED ? "ext4_da_write_begin" : "ext4_write_begin";
 
-	return __ext4_journal_start_sb(fs, inode->ino, caller, __LINE__, HT_WRITE_PAGE, credits, 0,
+	return __ext4_journal_start(fs, inode->ino, caller, __LINE__, HT_WRITE_PAGE, credits, 0,
 				       &w->handle);
 }
 

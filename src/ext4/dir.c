@@ -107,7 +107,7 @@ int __ext4_read_dirblock(struct inode *dir, ext4_lblk_t lblk, struct buffer **ou
 {
 	int err;
 
-	TRACE_SCOPE(dir->fs, __ext4_read_dirblock);
+	TRACE_SCOPE(dir->fs, ext4_read_dirblock, __ext4_read_dirblock);
 	err = ext4_bread(NULL, dir, lblk, false, out);
 	if (!err && !*out)
 		return ext4_error(dir->fs, dir->ino, 0, "directory has a hole at block %u", lblk);

@@ -65,7 +65,7 @@ static void delete (struct inode *i)
 		ignore_result(jbd2_journal_begin_ordered_truncate(fs->journal, &i->jinode));
 	}
 	ext4_truncate_pages(i, 0);
-	err = __ext4_journal_start_sb(fs, i->ino, "ext4_evict_inode", __LINE__, HT_TRUNCATE,
+	err = __ext4_journal_start(fs, i->ino, "ext4_evict_inode", __LINE__, HT_TRUNCATE,
 				      free_inode_credits(i), 0, &h);
 	if (err) {
 		ext4_orphan_forget(i);

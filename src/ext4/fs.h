@@ -192,9 +192,12 @@ enum ext4_handle_type {			/* numbers as the events print them */
  * jbd2__journal_start {jbd2_handle_start}. `ino` is 0 where the dialect's event has none.
  */
 #define ext4_journal_start(fs, ino, type, blocks, out) \
-	__ext4_journal_start_sb(fs, ino, __func__, __LINE__, type, blocks, 0, out)
+	__ext4_journal_start(fs, ino, __func__, __LINE__, type, blocks, 0, out)
 #define ext4_journal_start_with_reserve(fs, ino, type, blocks, reserve, out) \
-	__ext4_journal_start_sb(fs, ino, __func__, __LINE__, type, blocks, reserve, out)
+	__ext4_journal_start(fs, ino, __func__, __LINE__, type, blocks, reserve, out)
+must_check int __ext4_journal_start(struct ext4_fs *fs, uint64_t ino, const char *caller, int line,
+				    enum ext4_handle_type type, int blocks, int reserve,
+				    struct handle **out);
 must_check int __ext4_journal_start_sb(struct ext4_fs *fs, uint64_t ino, const char *caller,
 				       int line, enum ext4_handle_type type, int blocks,
 				       int reserve, struct handle **out);

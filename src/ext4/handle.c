@@ -53,9 +53,16 @@ int __ext4_journal_start_sb(struct ext4_fs *fs, uint64_t ino, const char *caller
 	return jbd2__journal_start(fs->journal, blocks, reserve, type, (uint32_t)line, out);
 }
 
+int __ext4_journal_start(struct ext4_fs *fs, uint64_t ino, const char *caller, int line,
+			 enum ext4_handle_type type, int blocks, int reserve, struct handle **out)
+{
+	TRACE_SCOPE(fs, ext4_journal_start, __ext4_journal_start);
+	return __ext4_journal_start_sb(fs, ino, caller, line, type, blocks, reserve, out);
+}
+
 int __ext4_journal_stop(struct ext4_fs *fs, struct handle *h, const char *caller, int line)
 {
-	TRACE_SCOPE(fs, __ext4_journal_stop);
+	TRACE_SCOPE(fs, ext4_journal_stop, __ext4_journal_stop);
 	(void)caller;
 	(void)line;
 	if (!h->journal)

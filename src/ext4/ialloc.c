@@ -416,7 +416,7 @@ int __ext4_new_inode(struct inode *dir, uint16_t mode, const char *name, size_t 
 	struct inode *i;
 	int err;
 
-	TRACE_SCOPE(fs, __ext4_new_inode);
+	TRACE_SCOPE(fs, ext4_new_inode_start_handle, __ext4_new_inode);
 	trace(fs, ext4_request_inode, dir->ino, mode);
 	err = choose_group(dir, mode, name, name_len, &s.group);
 	if (err)

@@ -312,7 +312,7 @@ static int convert_some_alone(struct inode *inode, ext4_lblk_t lblk, uint32_t le
 	struct handle *h;
 	int ret, err;
 
-	err = __ext4_journal_start_sb(fs, inode->ino, "ext4_convert_unwritten_extents", __LINE__,
+	err = __ext4_journal_start(fs, inode->ino, "ext4_convert_unwritten_extents", __LINE__,
 				      HT_MAP_BLOCKS, ext4_chunk_credits(inode, len), 0, &h);
 	if (err)
 		return err;

@@ -73,7 +73,7 @@ void fake_stop(struct map_fake *f)
 	f->handle.journal = NULL;
 }
 
-int __ext4_journal_start_sb(struct ext4_fs *fs, uint64_t ino, const char *caller, int line,
+int __ext4_journal_start(struct ext4_fs *fs, uint64_t ino, const char *caller, int line,
 			    enum ext4_handle_type type, int blocks, int reserve,
 			    struct handle **out)
 {

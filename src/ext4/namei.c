@@ -248,7 +248,7 @@ static int unlink_place(struct inode *dir, const struct ext4_dir_place *place, s
 	int err = check_entry(dir, place, inode), stop;
 
 	if (!err)
-		err = __ext4_journal_start_sb(fs, dir->ino, caller, __LINE__, HT_DIR,
+		err = __ext4_journal_start(fs, dir->ino, caller, __LINE__, HT_DIR,
 					      ext4_name_credits(fs), 0, &h);
 	if (err)
 		return err;

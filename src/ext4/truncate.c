@@ -269,7 +269,7 @@ static int set_size(struct inode *inode, uint64_t size)
 	bool shrinks = size < inode->size;
 	struct ext4_time now = ext4_current_time(fs);
 	struct handle *h;
-	int err = __ext4_journal_start_sb(fs, inode->ino, "ext4_setattr", __LINE__, HT_INODE, 3, 0, &h), stop;
+	int err = __ext4_journal_start(fs, inode->ino, "ext4_setattr", __LINE__, HT_INODE, 3, 0, &h), stop;
 
 	if (err)
 		return err;

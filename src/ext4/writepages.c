@@ -356,7 +356,7 @@ static int start_handle(struct writer *w, struct handle **out)
 	struct ext4_fs *fs = w->inode->fs;
 	uint32_t bpp = page_blocks(fs->pages);
 
-	return __ext4_journal_start_sb(
+	return __ext4_journal_start(
 		fs, w->inode->ino, "ext4_writepages", __LINE__, HT_WRITE_PAGE,
 		ext4_map_credits(w->inode, EXTENT_MAX + bpp - 1, bpp), 0, out);
 }

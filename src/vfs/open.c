@@ -191,7 +191,7 @@ static int store_mount_point(struct ext4_fs *fs)
 
 	if (!fs->mount_point || ext4_writable(fs) || atomic_exchange(&fs->mount_point_stored, true))
 		return 0;
-	err = __ext4_journal_start_sb(fs, 0, "ext4_file_open", __LINE__, HT_MISC, 1, 0, &h);
+	err = __ext4_journal_start(fs, 0, "ext4_file_open", __LINE__, HT_MISC, 1, 0, &h);
 	if (err)
 		return err;
 	err = ext4_journal_get_write_access(fs, h, fs->super_buffer);
