@@ -220,8 +220,8 @@ static int insert(struct inode *inode, ext4_lblk_t lblk, uint32_t len, ext4_fsbl
 	TRACE_SCOPE(fs, ext4_es_insert_extent);
 	if (!has_block(&e))
 		e.pblk = ES_NO_BLOCK;
-	trace(fs, ext4_es_insert_extent, inode->ino, lblk, len, e.pblk, status, delayed, false,
-	      false);
+	trace(fs, ext4_es_insert_extent, inode->ino, lblk, len, e.pblk, status,
+	      delayed && !has_block(&e), false, false);
 	err = cut(inode, lblk, es_last(&e));
 	if (!err && !add(inode, &e, delayed && has_block(&e)) && delayed)
 		err = -ENOMEM;

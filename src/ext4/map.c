@@ -233,8 +233,11 @@ int ext4_map_blocks(struct handle *h, struct inode *inode, struct ext4_map *map,
 /* One more block is promised, and remembered as delayed; neither without the other. */
 static int delay(struct inode *inode, struct ext4_map *map)
 {
-	int err = ext4_da_reserve_space(inode);
+	int err;
 
+	if (!has_extents(inode)) /* is refused: not later, when the write has been accepted */
+		return ext4_ind_map_blocks(NULL, inode, map, MAP_CREATE);
+	err = ext4_da_reserve_space(inode);
 	if (err)
 		return err;
 	err = ext4_es_insert_extent(inode, map->lblk, 1, ES_NO_BLOCK, ES_DELAYED);
