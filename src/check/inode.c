@@ -77,6 +77,9 @@ static int check_type_flags(struct check *c, uint32_t ino, const struct ext4_ino
 		err = check_say(c, at, "has a hash tree, but is no directory");
 	else if (flags & EXT4_INDEX_FL && !(c->geo.feature_compat & EXT4_FEATURE_COMPAT_DIR_INDEX))
 		err = check_say(c, at, "has a hash tree without feature dir_index");
+	if (!err && flags & EXT4_IMAGIC_FL &&
+	    !(c->geo.feature_compat & EXT4_FEATURE_COMPAT_IMAGIC_INODES))
+		err = check_say(c, at, "has the imagic flag without the feature");
 	if (!err && special && flags & (EXT4_IMMUTABLE_FL | EXT4_APPEND_FL))
 		err = check_say(c, at, "is immutable or append-only, but is no file");
 	return err;
@@ -328,7 +331,8 @@ static int judge_inode(struct check *c, uint32_t ino, const struct ext4_inode *r
 
 static int check_deletion_time(struct check *c, uint32_t ino, const struct ext4_inode *raw)
 {
-	if (le32_get(raw->i_dtime) == 0 || check_note(c, ino)->flags & NOTE_ORPHAN)
+	if (le32_get(raw->i_dtime) == 0 || check_note(c, ino)->flags & NOTE_ORPHAN ||
+	    check_is_hidden(c, ino))
 		return 0;
 	return check_say(c, AT_INODE(CHECK_INODE, ino), "is in use, but has a deletion time");
 }

@@ -89,6 +89,8 @@ int check_resize_inode(struct check *c, const struct ext4_inode *raw)
 	uint64_t sectors = ext4_raw_sectors(&c->geo, raw), found;
 	int err;
 
+	if (!ext4_raw_is(raw, EXT4_S_IFREG) || le16_get(raw->i_links_count) == 0)
+		return check_say(c, at, "is no file");
 	for (unsigned i = 0; i < EXT4_N_BLOCKS; i++)
 		if (i != EXT4_DIND_BLOCK && le32_get(raw->i_block[i]))
 			return check_say(c, at, "pointer %u is block %" PRIu32, i,

@@ -121,7 +121,8 @@ static int check_hashes(const uint8_t *block, uint32_t entries_offset, struct ex
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t hash = i ? le32_get(e[i].hash) : 0;
 
-		if (hash < before)
+		if (i > 0 &&
+		    (hash < before || (hash == before && !(hash & EXT4_DX_HASH_CONTINUED))))
 			return ext4_corrupted(v, "hash tree node: hash 0x%08x comes after 0x%08x",
 					      hash, before);
 		if ((le32_get(e[i].block) & EXT4_DX_BLOCK_MASK) == 0)
@@ -191,7 +192,7 @@ int ext4_verify_dx_node(const struct ext4_geometry *geo, uint32_t seed, const ui
 {
 	const struct dx_node *n = (const struct dx_node *)block;
 
-	if (!ext4_looks_like_dx_node(geo, block))
+	if (!ext4_looks_like_dx_node(geo, block) || n->fake_file_type)
 		return ext4_corrupted(v, "hash tree node: inode %u, record of %u bytes, name of %u",
 				      le32_get(n->fake_inode),
 				      ext4_rec_len_get(geo, n->fake_rec_len), n->fake_name_len);

@@ -446,6 +446,8 @@ static void each_field_of_a_hash_tree_root(void **state)
 		{ 34, 2, 0, "0 of 123" },
 		{ 34, 2, 124, "124 of 123" },
 		{ 36, 4, 0, "entry 0 points at the root" },
+		{ 40, 4, 0, "0x00000000 comes after 0x00000000" },
+		{ 40, 4, 0x40000001, NULL },
 		{ 40, 4, 0x40000002, "0x40000001 comes after 0x40000002" },
 		{ 44, 4, 0x10000000, "entry 1 points at the root" },
 	};
@@ -456,6 +458,7 @@ static void each_field_of_a_hash_tree_root(void **state)
 static void make_node(uint8_t *block)
 {
 	(void)put_entry(block, 0, 0, 1024, "");
+	((struct dx_node *)block)->fake_file_type = 0;
 	put_dx(block, 8, 126);
 }
 
@@ -473,9 +476,13 @@ static void each_field_of_a_hash_tree_node(void **state)
 {
 	static const struct kind node = { make_node, seal_node, verify_node, 1024, true };
 	static const struct change cases[] = {
-		{ 0, 4, 5, "inode 5" },       { 4, 2, 1020, "record of 1020" },
-		{ 6, 1, 1, "name of 1" },     { 8, 2, 127, "limit 127, with room for 126" },
-		{ 10, 2, 127, "127 of 126" }, { 16, 4, 0xffffffff, "comes after 0xffffffff" },
+		{ 0, 4, 5, "inode 5" },
+		{ 4, 2, 1020, "record of 1020" },
+		{ 6, 1, 1, "name of 1" },
+		{ 7, 1, 1, "inode 0" },
+		{ 8, 2, 127, "limit 127, with room for 126" },
+		{ 10, 2, 127, "127 of 126" },
+		{ 16, 4, 0xffffffff, "comes after 0xffffffff" },
 	};
 
 	run_cases(&node, cases, array_size(cases));
