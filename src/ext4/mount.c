@@ -167,16 +167,31 @@ static void settle_options(struct ext4_fs *fs)
 		fs->opt.delalloc = false;
 }
 
-/* An image that this version does not know how to change is only read. */
+/*
+ * Why this version only reads the image; false: it may be changed. Files with block maps are read,
+ * not made.
+ */
+static bool only_reads(const struct ext4_super_block *raw, char *why, size_t size)
+{
+	char names[160];
+
+	if (ext4_feature_support(raw) != EXT4_FEATURE_WRITE) {
+		(void)ext4_feature_names(raw, EXT4_FEATURE_READ, names, sizeof(names));
+		(void)snprintf(why, size, "with %s", names);
+		return true;
+	}
+	(void)snprintf(why, size, "without extent");
+	return !ext4_has_incompat(raw, EXT4_FEATURE_INCOMPAT_EXTENTS);
+}
+
 static void check_features(struct ext4_fs *fs, const struct ext4_super_block *raw)
 {
-	char names[200];
+	char why[200];
 
-	if (ext4_feature_support(raw) == EXT4_FEATURE_WRITE || fs->opt.read_only)
+	if (fs->opt.read_only || !only_reads(raw, why, sizeof(why)))
 		return;
-	(void)ext4_feature_names(raw, EXT4_FEATURE_READ, names, sizeof(names));
-	ext4_message(fs, LOG_WARNING,
-		     "mounted read-only: this version does not write images with %s", names);
+	ext4_message(fs, LOG_WARNING, "mounted read-only: this version does not write images %s",
+		     why);
 	fs->opt.read_only = true;
 }
 
