@@ -315,6 +315,62 @@ static void changed_maps_read_back_and_e2fsck_agrees(void **state)
 	change("-t ext4 -b 1024 -O ^has_journal,^metadata_csum");
 }
 
+/* ---- without memory */
+
+/* As map_some and remove_some, with one allocation that fails: nothing is expected but a whole image. */
+static int try_step(struct mounted *m, struct inode *inode)
+{
+	struct ext4_fs *fs = inode->fs;
+	struct ext4_map map = { .lblk = random_below(&m->random, BLOCKS - 4),
+				.len = 1 + random_below(&m->random, 3) };
+	uint32_t flags = random_below(&m->random, 2) ? MAP_CREATE : MAP_CREATE | MAP_UNWRIT;
+	struct handle *h;
+	int err, stop;
+
+	if (ext4_journal_start(fs, inode->ino, HT_MAP_BLOCKS, ext4_chunk_credits(inode, map.len), &h))
+		return -ENOMEM;
+	arena_fail_at(m->arena, random_below(&m->random, 4));
+	if (random_below(&m->random, 8)) {
+		err = ext4_map_blocks(h, inode, &map, flags);
+	} else {
+		rwlock_write(&inode->map_lock);
+		ext4_discard_preallocations(inode);
+		err = ext4_es_remove_extent(inode, map.lblk, map.len);
+		if (!err)
+			err = ext4_ext_remove_space(h, inode, map.lblk, map.lblk + map.len - 1);
+		rwlock_unwrite(&inode->map_lock);
+	}
+	arena_fail_at(m->arena, UINT64_MAX);
+	stop = ext4_journal_stop(fs, h);
+	assert_int_equal(stop, 0); /* the journal goes on */
+	return err;
+}
+
+static void without_memory_the_image_stays_whole(void **state)
+{
+	struct mounted m = { 0 };
+	struct inode *inode;
+	int failed = 0;
+
+	make_image(&m, "-t ext4 -b 1024");
+	random_init_seed(&m.random, 9);
+	mount_image(&m);
+	inode = create_file(&m, "new");
+	set_size(inode);
+	for (int i = 0; i < 4000; i++) {
+		if (i % 50 == 0) /* so that buffers and what is known must be had again */
+			budget_reclaim(m.fs->budget);
+		if (i % 10 == 0)
+			ext4_es_clear(inode);
+		failed += try_step(&m, inode) < 0;
+	}
+	assert_true(failed > 10);
+	ext4_iput(inode);
+	unmount_image(&m);
+	check_image(&m);
+	unlink(m.path);
+}
+
 /* ---- several tasks */
 
 #define TASKS 4
@@ -454,6 +510,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_debugfs_wrote_is_found),
 		cmocka_unit_test(changed_maps_read_back_and_e2fsck_agrees),
+		cmocka_unit_test(without_memory_the_image_stays_whole),
 		cmocka_unit_test(a_removal_goes_on_in_the_next_transaction),
 		cmocka_unit_test(tasks_share_a_file),
 	};
