@@ -173,7 +173,7 @@ static int run_script(struct run *r, FILE *lines, FILE *results)
 	s.snapshots = r->snapshots;
 	s.clock = &r->clock;
 	s.trace = r->trace;
-	s.dialect = DIALECT_4_9;
+	s.dialect = dialect_of(r->options);
 	s.opt.mode = r->seeded ? EXTANT_SEEDED : EXTANT_INLINE;
 	s.opt.seed = r->seeded ? r->seed : 1;
 	s.opt.mount_point = "/mnt";
