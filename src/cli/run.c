@@ -14,12 +14,13 @@
 
 struct run_args {
 	const char *options, *trace_path, *format, *results_path, *snapshots, *clock, *seed;
+	bool verbose;
 };
 
 struct run {
 	const char *options, *trace_path, *results_path, *snapshots, *image, *script;
 	enum trace_format format;
-	bool real_clock, seeded;
+	bool real_clock, seeded, verbose;
 	uint64_t seed;
 	struct arena *arena;
 	struct clock clock;
@@ -66,6 +67,7 @@ static int take_args(struct run *r, const struct run_args *a, char **words)
 	r->script = words[1];
 	r->real_clock = a->clock != NULL;
 	r->seeded = a->seed != NULL;
+	r->verbose = a->verbose;
 	if (a->clock && strcmp(a->clock, "real"))
 		status = cli_usage("--clock %s: only real is there", a->clock);
 	if (!status && a->format)
@@ -146,6 +148,8 @@ static void heard(void *arg, enum extant_level level, const char *text)
 {
 	struct run *r = arg;
 
+	if (r->verbose)
+		fprintf(stderr, "extant: %s\n", text);
 	if (level != EXTANT_INFO)
 		(void)snprintf(r->said, sizeof(r->said), "%s", text);
 }
@@ -289,6 +293,8 @@ static const struct cli_option options[] = {
 	  offsetof(struct run_args, clock) },
 	{ CLI_TEXT, 0, "seed", "N", "the order of tasks and random numbers, drawn from N",
 	  offsetof(struct run_args, seed) },
+	{ CLI_FLAG, 'v', "verbose", NULL, "the mount's messages, as they come, on standard error",
+	  offsetof(struct run_args, verbose) },
 	{ CLI_LIST, 'o', "options", "OPTIONS",
 	  "mount options, as mount(8) has them for ext4, and\n"
 	  "dialect=4.9 (the default here) or 6.18, cache_mb=N",

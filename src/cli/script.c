@@ -221,12 +221,14 @@ static int64_t op_close(struct script *s, struct line *l)
 	return err;
 }
 
-/* Where a write at the position will go. */
+/* Where a write will go, which its data depend on. An appended one goes to the end, whatever it says. */
 static int64_t write_position(struct script *s, int fd, int64_t off)
 {
-	if (off >= 0)
-		return off;
-	return extant_lseek(s->x, fd, 0, extant_file_flags(s->x, fd) & O_APPEND ? SEEK_END : SEEK_CUR);
+	int flags = extant_file_flags(s->x, fd);
+
+	if (flags >= 0 && flags & O_APPEND)
+		return extant_lseek(s->x, fd, 0, SEEK_END);
+	return off >= 0 ? off : extant_lseek(s->x, fd, 0, SEEK_CUR);
 }
 
 static int64_t write_chunks(struct script *s, const struct line *l, int fd, const uint8_t *data, int64_t len,
@@ -348,11 +350,14 @@ static int one_extent(void *arg, const struct extant_extent *e)
 
 static int64_t op_fiemap(struct script *s, struct line *l)
 {
+	size_t before = s->info_len;
 	int err;
 
 	add(s, ",\"extents\":[");
 	err = extant_fiemap(s->x, *slot(s, l), one_extent, s);
 	add(s, "]");
+	if (err)
+		s->info_len = before;
 	return err;
 }
 

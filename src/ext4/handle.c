@@ -120,18 +120,19 @@ int ext4_forget(struct ext4_fs *fs, struct handle *h, bool is_metadata, struct i
 {
 	bool journaled =
 		is_metadata || fs->opt.data == DATA_JOURNAL || inode->flags & EXT4_JOURNAL_DATA_FL;
+	int err = 0;
 
 	TRACE_SCOPE(fs, ext4_forget);
 	trace(fs, ext4_forget, inode->ino, inode->mode, is_metadata, block);
-	if (!h->journal) {
-		buffer_forget(fs->buffers, block);
-		return 0;
-	}
 	/*
 	 * data=journal itself logs all data, but a freed data block can only come back as data
 	 * there, which goes through the log again: nothing to revoke.
 	 */
-	if (!journaled || (fs->opt.data == DATA_JOURNAL && !is_metadata))
-		return jbd2_journal_forget(h, b, block);
-	return jbd2_journal_revoke(h, block, b);
+	if (h->journal && journaled && (fs->opt.data != DATA_JOURNAL || is_metadata))
+		err = jbd2_journal_revoke(h, block, b);
+	else if (h->journal)
+		err = jbd2_journal_forget(h, b, block);
+	if (!err)
+		buffer_forget(fs->buffers, block); /* what comes into the block next starts afresh */
+	return err;
 }

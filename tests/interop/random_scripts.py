@@ -41,11 +41,16 @@ def seeds(base, count):
 
 # ---- comparing results
 
-def merged(extents):
-    """Without physical places: runs of one kind, however the blocks lie."""
+MOUNT_ROOT = 0x2000             # STATX_ATTR_*: says where it is mounted, not what it is
+HOW_KNOWN = 0x800 | 0x1000 | 1  # FIEMAP_EXTENT_*: UNWRITTEN (for the time of its write-back, on Linux), MERGED, LAST
+DELAYED = 2 | 4                 # UNKNOWN, DELALLOC
+
+
+def merged(extents, lenient):
+    """Without physical places: runs of one kind, however the blocks lie. Lenient: delayed or not is one kind."""
     out = []
     for logical, _, length, flags in sorted(extents):
-        f = int(flags, 16) & ~0x1000 & ~1                   # MERGED, LAST
+        f = int(flags, 16) & ~HOW_KNOWN & ~(DELAYED if lenient else 0)
         if out and out[-1][2] == f and out[-1][0] + out[-1][1] == logical:
             out[-1][1] += length
         else:
@@ -53,17 +58,19 @@ def merged(extents):
     return out
 
 
-def plain(r):
+def plain(r, lenient=False):
     r = {k: v for k, v in r.items() if k not in VOLATILE}
     if 'extents' in r:
-        r['extents'] = merged(r['extents'])
+        r['extents'] = merged(r['extents'], lenient)
+    if 'attributes' in r:
+        r['attributes'] = f'{int(r["attributes"], 16) & ~MOUNT_ROOT:x}'
     return r
 
 
-def result_differences(a, b):
+def result_differences(a, b, lenient):
     out = []
     for x, y in zip(a, b):
-        if plain(x) != plain(y):
+        if plain(x, lenient) != plain(y, lenient):
             out.append((x, y))
     if len(a) != len(b):
         out.append(({'op': len(a), 'cmd': 'number of operations', 'ret': len(a)}, {'op': len(b), 'ret': len(b)}))
@@ -124,7 +131,7 @@ def examine(case, kernel, extant):
     wrong = []
     image_k, results_k = case.side(kernel)
     image_e, results_e = case.side(extant)
-    differ = result_differences(results_k, results_e)
+    differ = result_differences(results_k, results_e, case.profile == 'full')
     wrong += [say_difference(x, y) for x, y in differ[:6]]
     if len(differ) > 6:
         wrong.append(f'  ... {len(differ)} operations differ of {len(results_k)}')

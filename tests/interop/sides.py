@@ -101,7 +101,7 @@ KINDS = [
     Kind('1k', mkfs='-b 1024', size='24M'),
     Kind('data-journal', mount='data=journal'),
     Kind('2k', mkfs='-b 2048', size='40M'),
-    Kind('small-4k', size='8M', mkfs='-m 0 -J size=4', profile='full'),
+    Kind('small-4k', size='10M', mkfs='-m 0 -J size=4', profile='full'),
     Kind('nodelalloc', mount='nodelalloc'),
     Kind('no-flex', '^flex_bg', '-b 1024 -g 2048', size='32M'),
     Kind('data-writeback', mount='data=writeback'),
