@@ -43,28 +43,23 @@ static void release_memory(struct open_handle *oh)
 {
 	struct journal *j = oh->handle.journal;
 
-	pool_unreserve(&j->heads, oh->heads);
-	pool_unreserve(&j->records, oh->records);
-	pool_unreserve(&j->copies, oh->copies);
+	pool_unreserve_both(&j->heads, oh->heads, &j->records, oh->records);
+	if (oh->copies)
+		pool_unreserve(&j->copies, oh->copies);
 	oh->heads = oh->records = oh->copies = 0;
 }
 
-static int reserve_more(struct pool *p, uint32_t *have, uint32_t more)
-{
-	int err = pool_reserve(p, more);
-
-	if (!err)
-		*have += more;
-	return err;
-}
-
-/* For `blocks` more credits. What could not be kept goes with the handle. */
+/* For `blocks` more credits. */
 static int reserve_memory(struct open_handle *oh, int blocks)
 {
 	struct journal *j = oh->handle.journal;
-	int err = reserve_more(&j->heads, &oh->heads, (uint32_t)blocks);
+	int err = pool_reserve_both(&j->heads, &j->records, (uint32_t)blocks);
 
-	return err ? err : reserve_more(&j->records, &oh->records, (uint32_t)blocks);
+	if (err)
+		return err;
+	oh->heads += (uint32_t)blocks;
+	oh->records += (uint32_t)blocks;
+	return 0;
 }
 
 /* Copies of blocks that the committing transaction has not logged: no more than it has. With state_lock. */
@@ -96,10 +91,12 @@ static int get_copies(struct journal *j, struct open_handle *oh, int blocks)
 	if (want <= oh->copies)
 		return 0;
 	mutex_unlock(&j->state_lock);
-	err = reserve_more(&j->copies, &oh->copies, want - oh->copies);
+	err = pool_reserve(&j->copies, want - oh->copies);
 	mutex_lock(&j->state_lock);
-	if (!err)
+	if (!err) {
+		oh->copies = want;
 		return 1;
+	}
 	if (!oh->handle.is_reserved)
 		return err;
 	/* It was promised a start: wait until the commit needs no copies. */
@@ -239,7 +236,6 @@ static int join(struct open_handle *oh, int reserve)
 	j->counts.handles++;
 	j->counts.open_handles++;
 	h->transaction = t;
-	h->started_ns = journal_now(j);
 	return 0;
 }
 
@@ -335,6 +331,16 @@ static int start(struct journal *j, int blocks, int reserve, struct open_handle 
 	return 0;
 }
 
+/* The clock is asked only where the answer is shown. */
+static void note_start(struct handle *h, int blocks)
+{
+	struct journal *j = h->journal;
+
+	if (trace_on(j->trace, TRACE_ID_jbd2_handle_stats))
+		h->started_ns = journal_now(j);
+	trace(j, jbd2_handle_start, h->transaction->tid, h->type, h->line, blocks);
+}
+
 int jbd2__journal_start(struct journal *j, int blocks, int reserve_blocks, uint32_t type, uint32_t line,
 			struct handle **out)
 {
@@ -357,7 +363,7 @@ int jbd2__journal_start(struct journal *j, int blocks, int reserve_blocks, uint3
 	open_in_task(oh);
 	oh->handle.type = type;
 	oh->handle.line = line;
-	trace(j, jbd2_handle_start, oh->handle.transaction->tid, type, line, blocks + reserve_blocks);
+	note_start(&oh->handle, blocks + reserve_blocks);
 	*out = &oh->handle;
 	return 0;
 }
@@ -377,8 +383,7 @@ int jbd2_journal_start_reserved(struct handle *h, uint32_t type, uint32_t line)
 	open_in_task(oh);
 	h->type = type;
 	h->line = line;
-	if (trace_dialect(h->journal->trace) != DIALECT_4_9)
-		trace(h->journal, jbd2_handle_start, h->transaction->tid, type, line, h->credits);
+	note_start(h, h->credits);
 	return 0;
 }
 
@@ -504,13 +509,12 @@ static void let_others_join(struct journal *j)
 		task_sleep(ns);
 }
 
-/* The commit that this end calls for: the tid, and whether there is one. With state_lock. */
+/* Whether this end calls for a commit; its age is the commit task's to watch. With state_lock. */
 static bool wants_commit(const struct handle *h)
 {
 	const struct transaction *t = h->transaction;
 
-	return h->sync || t->outstanding > h->journal->transaction_max ||
-	       journal_now(h->journal) >= t->deadline_ns;
+	return h->sync || t->outstanding > h->journal->transaction_max;
 }
 
 static void close_in_task(struct open_handle *oh)
@@ -520,8 +524,10 @@ static void close_in_task(struct open_handle *oh)
 	lock_rank_release(oh);
 }
 
-static void emit_stats(const struct handle *h)
+static void note_stop(const struct handle *h)
 {
+	if (!trace_on(h->journal->trace, TRACE_ID_jbd2_handle_stats))
+		return;
 	trace(h->journal, jbd2_handle_stats, h->transaction->tid, h->type, h->line,
 	      (int32_t)elapsed_ms(h->started_ns, journal_now(h->journal)), h->sync,
 	      h->credits_requested, h->credits_requested - h->credits);
@@ -532,7 +538,7 @@ static void close_handle(struct handle *h, tid_t *tid)
 {
 	struct journal *j = h->journal;
 
-	emit_stats(h);
+	note_stop(h);
 	guard(&j->state_lock);
 	*tid = h->transaction->tid;
 	h->transaction->sync_commit |= h->sync;

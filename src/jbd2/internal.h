@@ -56,6 +56,9 @@ void pool_init(struct pool *p, struct journal *j, size_t piece_bytes, bool is_bl
 void pool_fini(struct pool *p);
 must_check int pool_reserve(struct pool *p, uint32_t count);
 void pool_unreserve(struct pool *p, uint32_t count);
+/* The same of two pools at once: all, or nothing. */
+must_check int pool_reserve_both(struct pool *p, struct pool *q, uint32_t count);
+void pool_unreserve_both(struct pool *p, uint32_t p_count, struct pool *q, uint32_t q_count);
 /* One of those reserved. */
 void *pool_take_reserved(struct pool *p);
 /* One that was not reserved; NULL when memory is out. */

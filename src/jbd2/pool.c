@@ -61,24 +61,52 @@ static int grow(struct pool *p, uint32_t count)
 	return 0;
 }
 
-int pool_reserve(struct pool *p, uint32_t count)
+static int reserve(struct pool *p, uint32_t count)
 {
-	int err;
+	int err = grow(p, count);
 
-	guard(&p->journal->memory_lock);
-	err = grow(p, count);
 	if (!err)
 		p->reserved += count;
 	return err;
 }
 
-void pool_unreserve(struct pool *p, uint32_t count)
+static void unreserve(struct pool *p, uint32_t count)
 {
-	if (!count)
-		return;
-	guard(&p->journal->memory_lock);
 	ensure(p->reserved >= count);
 	p->reserved -= count;
+}
+
+int pool_reserve(struct pool *p, uint32_t count)
+{
+	guard(&p->journal->memory_lock);
+	return reserve(p, count);
+}
+
+int pool_reserve_both(struct pool *p, struct pool *q, uint32_t count)
+{
+	int err;
+
+	guard(&p->journal->memory_lock);
+	err = reserve(p, count);
+	if (err)
+		return err;
+	err = reserve(q, count);
+	if (err)
+		unreserve(p, count);
+	return err;
+}
+
+void pool_unreserve(struct pool *p, uint32_t count)
+{
+	guard(&p->journal->memory_lock);
+	unreserve(p, count);
+}
+
+void pool_unreserve_both(struct pool *p, uint32_t p_count, struct pool *q, uint32_t q_count)
+{
+	guard(&p->journal->memory_lock);
+	unreserve(p, p_count);
+	unreserve(q, q_count);
 }
 
 void *pool_take_reserved(struct pool *p)
