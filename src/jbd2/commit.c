@@ -19,6 +19,9 @@
  */
 #include "jbd2/internal.h"
 
+#define KEPT_PIECES 256	/* small ones that wait in a pool between commits */
+#define KEPT_CHUNKS 4
+
 struct commit {
 	struct journal *j;
 	struct transaction *t;
@@ -389,6 +392,15 @@ static tid_t tail_tid(struct journal *j)
 	return j->tail.tid;
 }
 
+/* What no handle has reserved, but for what the next transaction will want again. */
+static void give_memory_back(struct journal *j)
+{
+	pool_trim(&j->heads, KEPT_PIECES);
+	pool_trim(&j->records, KEPT_PIECES);
+	pool_trim(&j->copies, 0);
+	pool_trim(&j->chunks, KEPT_CHUNKS);
+}
+
 static void commit_end(struct commit *c, int err)
 {
 	struct journal *j = c->j;
@@ -409,7 +421,7 @@ static void commit_end(struct commit *c, int err)
 		trace(j, jbd2_end_commit, tid, sync_of(c), tail_tid(j));
 	retire(c, err);
 	log_writer_end(j->writer);
-	pool_trim(&j->copies, 0);
+	give_memory_back(j);
 	announce(j, tid, err);
 	if (!err && j->opt.ops->pressure && log_is_short(j))
 		j->opt.ops->pressure(j->opt.user);

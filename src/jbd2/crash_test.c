@@ -280,14 +280,14 @@ static void go_on_from_a_state(struct run *r)
 }
 
 static const struct toy_shape shapes[] = {
-	{ 1024, 120, JOURNAL_CSUM_V3, true, false, false, 0, 0 },
-	{ 1024, 256, JOURNAL_CSUM_NONE, false, false, false, 0, 0 },
-	{ 2048, 128, JOURNAL_CSUM_V2, false, false, false, 0, 0 },
-	{ 1024, 128, JOURNAL_CSUM_V2, true, false, false, 0, 0 },
-	{ 1024, 128, JOURNAL_CSUM_V1, true, false, false, 0, 0 },
-	{ 1024, 128, JOURNAL_CSUM_V3, false, true, false, 0, 0 },
-	{ 1024, 128, JOURNAL_CSUM_V1, false, true, false, 0, 0 },
-	{ 4096, 128, JOURNAL_CSUM_V3, true, false, false, 0, 0 },
+	{ 1024, 120, JOURNAL_CSUM_V3, true, false, false, 0, 0, NULL, NULL },
+	{ 1024, 256, JOURNAL_CSUM_NONE, false, false, false, 0, 0, NULL, NULL },
+	{ 2048, 128, JOURNAL_CSUM_V2, false, false, false, 0, 0, NULL, NULL },
+	{ 1024, 128, JOURNAL_CSUM_V2, true, false, false, 0, 0, NULL, NULL },
+	{ 1024, 128, JOURNAL_CSUM_V1, true, false, false, 0, 0, NULL, NULL },
+	{ 1024, 128, JOURNAL_CSUM_V3, false, true, false, 0, 0, NULL, NULL },
+	{ 1024, 128, JOURNAL_CSUM_V1, false, true, false, 0, 0, NULL, NULL },
+	{ 4096, 128, JOURNAL_CSUM_V3, true, false, false, 0, 0, NULL, NULL },
 };
 
 static void every_state_recovers(void **state)

@@ -64,6 +64,8 @@ void *pool_take_reserved(struct pool *p);
 /* One that was not reserved; NULL when memory is out. */
 must_check void *pool_take(struct pool *p);
 void pool_give(struct pool *p, void *piece);
+/* Gives one up for good; takes no lock of the journal's. */
+void pool_free(struct pool *p, void *piece);
 /* Frees all but what is reserved and `keep` more. */
 void pool_trim(struct pool *p, uint32_t keep);
 
@@ -303,6 +305,8 @@ struct revoke_record {
 struct revoke_record *revoke_find(const struct rb_tree *tree, uint64_t block);
 /* Into its place; one of the same block must not be there. */
 void revoke_insert(struct rb_tree *tree, struct revoke_record *r);
+/* Log room for one more. Holding no lock. */
+bool revoke_has_room(struct handle *h);
 must_check int revoke_add(struct handle *h, uint64_t block);
 /* The block is in use again in the handle's transaction. */
 void revoke_cancel(struct handle *h, uint64_t block);

@@ -189,6 +189,12 @@ must_check int jbd2_journal_dirty_metadata(struct handle *h, struct buffer *b);
 must_check int jbd2_journal_forget(struct handle *h, struct buffer *b, uint64_t block);
 /* The block is freed and an older copy may be in the log: no replay of it (J4). Implies forget. */
 must_check int jbd2_journal_revoke(struct handle *h, uint64_t block, struct buffer *b);
+/*
+ * Before more blocks are revoked than the handle has credits: room for `count` revokes in all. 0; 1 (the
+ * transaction, the log or memory has none: restart, or free less); -EROFS. Without it jbd2_journal_revoke
+ * may say -ENOMEM or -ENOSPC, with nothing changed.
+ */
+must_check int jbd2_journal_reserve_revokes(struct handle *h, uint32_t count);
 /* A page of journaled data is dropped beyond the new end. 0 when the buffer could be let go, 1 when the commit still needs it. */
 int jbd2_journal_invalidate(struct journal *j, struct buffer *b);
 /* True when memory reclaim may drop the buffer (a clean one whose checkpoint is done). */

@@ -19,6 +19,8 @@ static struct pool_piece *piece_alloc(struct pool *p)
 	void *piece = p->is_blocks ? arena_block_alloc(a, p->piece_bytes)
 				   : arena_alloc(a, p->piece_bytes);
 
+	if (piece && p->journal->opt.budget)
+		budget_charge(p->journal->opt.budget, p->piece_bytes);
 	return piece;
 }
 
@@ -26,6 +28,8 @@ static void piece_free(struct pool *p, struct pool_piece *piece)
 {
 	struct arena *a = p->journal->arena;
 
+	if (p->journal->opt.budget)
+		budget_uncharge(p->journal->opt.budget, p->piece_bytes);
 	if (p->is_blocks)
 		arena_block_free(a, piece, p->piece_bytes);
 	else
@@ -129,6 +133,11 @@ void pool_give(struct pool *p, void *piece)
 		return;
 	guard(&p->journal->memory_lock);
 	push(p, piece);
+}
+
+void pool_free(struct pool *p, void *piece)
+{
+	piece_free(p, piece);
 }
 
 void pool_trim(struct pool *p, uint32_t keep)

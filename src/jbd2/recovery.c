@@ -19,7 +19,9 @@
 #include <string.h>
 
 #define BATCH_BLOCKS	128u
-#define RECORDS_MAX	(512u << 10)	/* revoke records held at once */
+#ifndef RECORDS_MAX
+#define RECORDS_MAX	(512u << 10)	/* revoke records held at once; a test has less */
+#endif
 #define RUNS_MAX	65536u		/* pieces of a journal */
 
 /* A piece of the journal on the file system's device. */

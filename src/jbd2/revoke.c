@@ -10,8 +10,9 @@
  * running one fills another. A block that is used again in the transaction that freed it is not
  * revoked: its new content is logged there.
  *
- * Memory of a record is set aside with the handle's credits; one that frees more than it has credits
- * may be told -ENOMEM, with nothing changed.
+ * Memory of one record for each credit is set aside with the handle. Who frees more, as one who takes a
+ * large directory apart, asks for it first (jbd2_journal_reserve_revokes); if not, it may be told -ENOMEM
+ * or -ENOSPC, with nothing changed.
  */
 #include "jbd2/internal.h"
 
@@ -49,6 +50,38 @@ static struct revoke_record *take_record(struct open_handle *oh)
 		return pool_take(p);
 	oh->records--;
 	return pool_take_reserved(p);
+}
+
+/* Every record that begins a block of the log is looked at; those between have their room. */
+bool revoke_has_room(struct handle *h)
+{
+	struct transaction *t = h->transaction;
+	struct journal *j = h->journal;
+
+	if (t->revoke_count % log_revokes_per_block(&j->layout))
+		return true;
+	guard(&j->state_lock);
+	return log_has_room(j, t, 0);
+}
+
+int jbd2_journal_reserve_revokes(struct handle *h, uint32_t count)
+{
+	struct open_handle *oh = open_handle_of(h);
+	struct journal *j = h->journal;
+	uint32_t per_block = log_revokes_per_block(&j->layout), more;
+	bool room;
+
+	if (handle_aborted(h))
+		return -EROFS;
+	{
+		guard(&j->state_lock);
+		room = log_has_room(j, h->transaction, (int)(count / per_block + 1));
+	}
+	more = count > oh->records ? count - oh->records : 0;
+	if (!room || pool_reserve(&j->records, more))
+		return 1;
+	oh->records += more;
+	return 0;
 }
 
 int revoke_add(struct handle *h, uint64_t block)

@@ -69,7 +69,7 @@ static int verify_geometry(struct journal *j, const struct journal_superblock_s 
 	if (be32_get(s->s_blocksize) != j->block_size)
 		return refuse(j, -EFSCORRUPTED, "block size is not the file system's",
 			      be32_get(s->s_blocksize));
-	if (maxlen > j->opt.log_blocks)
+	if (maxlen > j->opt.log_blocks || maxlen > j->log_device->size_bytes / j->block_size)
 		return refuse(j, -EFSCORRUPTED, "longer than the journal is", maxlen);
 	if (first == 0 || first + fast + LOG_BLOCKS_MIN > maxlen)
 		return refuse(j, -EFSCORRUPTED, "no room for a log", maxlen);

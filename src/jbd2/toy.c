@@ -224,7 +224,7 @@ static int open_journal(struct toy *t)
 		.trace = t->trace,
 		.buffers = t->buffers,
 		.budget = t->budget,
-		.device = t->device,
+		.device = t->shape.log_device ? t->shape.log_device : t->device,
 		.device_name = "jbd2/toy",
 		.ops = &ops,
 		.user = t,
@@ -235,15 +235,15 @@ static int open_journal(struct toy *t)
 		.barrier = !t->shape.no_barrier,
 		.async_commit = t->shape.async_commit,
 	};
-	int err = jbd2_journal_open(&opt, &t->journal);
 
-	if (!err)
-		err = jbd2_journal_recover(t->journal, false, &t->recovery);
-	if (!err)
-		err = jbd2_journal_load(t->journal, t->shape.csum, t->shape.wide);
-	if (err && t->journal)
-		(void)jbd2_journal_destroy(t->journal);
-	return err;
+	return jbd2_journal_open(&opt, &t->journal);
+}
+
+static int start_journal(struct toy *t)
+{
+	int err = jbd2_journal_recover(t->journal, false, &t->recovery);
+
+	return err ? err : jbd2_journal_load(t->journal, t->shape.csum, t->shape.wide);
 }
 
 static void close_all(struct toy *t)
@@ -253,15 +253,12 @@ static void close_all(struct toy *t)
 	mutex_fini(&t->lock);
 }
 
-int toy_mount(struct toy *t, struct fixture *f, struct block_device *d, const struct toy_shape *shape,
-	      struct toy_model *model)
+int toy_open(struct toy *t, struct fixture *f, struct block_device *d, const struct toy_shape *shape)
 {
 	int err;
 
-	*t = (struct toy){ .f = f, .shape = *shape, .device = d, .model = model,
+	*t = (struct toy){ .f = f, .shape = *shape, .device = d,
 			   .trace = shape->trace ? shape->trace : trace_none() };
-	if (model)
-		memset(model->freed, 0, sizeof(model->freed));
 	mutex_init(&t->lock, RANK_MAP);
 	for (size_t i = 0; i < TOY_INODES; i++)
 		jbd2_inode_init(&t->inodes[i], 100 + i, t);
@@ -272,6 +269,22 @@ int toy_mount(struct toy *t, struct fixture *f, struct block_device *d, const st
 		err = open_journal(t);
 	if (err)
 		close_all(t);
+	return err;
+}
+
+int toy_mount(struct toy *t, struct fixture *f, struct block_device *d, const struct toy_shape *shape,
+	      struct toy_model *model)
+{
+	int err = toy_open(t, f, d, shape);
+
+	if (err)
+		return err;
+	t->model = model;
+	if (model)
+		memset(model->freed, 0, sizeof(model->freed));
+	err = start_journal(t);
+	if (err)
+		(void)toy_umount(t);
 	return err;
 }
 

@@ -40,6 +40,7 @@ struct toy_shape {
 	size_t memory_bytes;
 	int64_t commit_interval_ns;
 	struct trace *trace;		/* NULL: none */
+	struct block_device *log_device;	/* NULL: the same */
 };
 
 /* What a pool block is. */
@@ -108,6 +109,8 @@ void toy_format(struct block_device *d, const struct toy_shape *shape);
  */
 int toy_mount(struct toy *t, struct fixture *f, struct block_device *d, const struct toy_shape *shape,
 	      struct toy_model *model);
+/* Only cache and journal, opened; neither recovered nor loaded. */
+int toy_open(struct toy *t, struct fixture *f, struct block_device *d, const struct toy_shape *shape);
 /* What jbd2_journal_destroy said. Buffers that are left must be clean. */
 int toy_umount(struct toy *t);
 

@@ -153,7 +153,7 @@ struct buffer *jh_reclaim(struct journal *j, struct journal_head *jh)
 		return NULL;
 	checkpoint_remove(j, jh);
 	jh_detach(jh);
-	arena_free(j->arena, jh);
+	pool_free(&j->heads, jh);
 	return b;
 }
 
@@ -487,6 +487,8 @@ int jbd2_journal_revoke(struct handle *h, uint64_t block, struct buffer *b)
 
 	if (handle_aborted(h))
 		return -EROFS;
+	if (!revoke_has_room(h))
+		return -ENOSPC;
 	err = revoke_add(h, block);
 	return err ? err : jbd2_journal_forget(h, b, block);
 }
