@@ -124,12 +124,31 @@ static bool is_full(const struct inode *dir)
 		dir->size + geo->block_size > INT32_MAX);
 }
 
+/* The handle failed between mapping a block and having it: nothing lies behind the end. */
+static void take_back(struct handle *h, struct inode *dir, ext4_lblk_t lblk)
+{
+	int err;
+
+	guard_write(&dir->map_lock);
+	err = ext4_es_remove_extent(dir, lblk, UINT32_MAX - lblk);
+	if (!err && dir->flags & EXT4_EXTENTS_FL)
+		err = ext4_ext_remove_space(h, dir, lblk, EXT4_MAX_LBLK);
+	else if (!err)
+		err = ext4_ind_remove_space(h, dir, lblk, EXT4_MAX_LBLK);
+	if (err && !ext4_writable(dir->fs))
+		ignore_result(ext4_error(dir->fs, dir->ino, 0,
+					 "block %u behind the directory's end cannot be freed",
+					 lblk));
+}
+
 /* A block that was there already is none of the directory's: nobody knows what it holds. */
 static int append_block(struct handle *h, struct inode *dir, ext4_lblk_t lblk, struct buffer **out)
 {
 	struct ext4_map map = { .lblk = lblk, .len = 1 };
 	int err = bread(h, dir, &map, true, out);
 
+	if (err && err != -ENOSPC)
+		take_back(h, dir, lblk);
 	if (err || map.flags & MAPPED_NEW)
 		return err;
 	err = ext4_error(dir->fs, dir->ino, map.pblk, "block %u lies behind the directory's end",
