@@ -244,13 +244,33 @@ static int grow_to_mapped(struct handle *h, struct writer *w)
 		       : 0;
 }
 
+/*
+ * The stretch ended inside a page: what else in it has no place yet is the next one. The handle has
+ * credits for as many as a page has blocks.
+ */
+static bool rest_of_page(struct writer *w)
+{
+	struct ext4_fs *fs = w->inode->fs;
+	struct page *p = w->locked_count ? w->locked[w->locked_count - 1] : NULL;
+
+	for (uint32_t i = 0; p && i < page_blocks(fs->pages); i++) {
+		struct page_block *pb = &p->blocks[i];
+
+		if (needs_mapping(pb) ? !extend(w, ext4_page_lblk(fs, p) + i,
+						pb->state & (PB_DELAYED | PB_UNWRITTEN))
+				      : w->len)
+			break;
+	}
+	return w->len;
+}
+
 /* The stretch, in as many pieces as the allocator gives. */
 static int map_stretch(struct handle *h, struct writer *w)
 {
 	struct ext4_fs *fs = w->inode->fs;
 	int err = 0, n, last;
 
-	while (w->len) {
+	while (w->len || rest_of_page(w)) {
 		struct ext4_map map = { .lblk = w->lblk, .len = w->len };
 
 		n = map_one(h, w, &map);
@@ -356,9 +376,8 @@ static int start_handle(struct writer *w, struct handle **out)
 	struct ext4_fs *fs = w->inode->fs;
 	uint32_t bpp = page_blocks(fs->pages);
 
-	return __ext4_journal_start(
-		fs, w->inode->ino, "ext4_writepages", __LINE__, HT_WRITE_PAGE,
-		ext4_map_credits(w->inode, EXTENT_MAX + bpp - 1, bpp), 0, out);
+	return __ext4_journal_start(fs, w->inode->ino, "ext4_writepages", __LINE__, HT_WRITE_PAGE,
+				    ext4_map_credits(w->inode, EXTENT_MAX + bpp - 1, bpp), 0, out);
 }
 
 /* *done: nothing is left. */
