@@ -520,9 +520,14 @@ static int64_t op_umount(struct script *s, struct line *l)
 	return err;
 }
 
+/* As mount(2): what is not said is off, unlike mount(8)'s, which adds what there was. */
 static int64_t op_remount(struct script *s, struct line *l)
 {
-	return extant_remount(s->x, word(l, 1));
+	char options[1024];
+
+	if (snprintf(options, sizeof(options), "rw,async,%s", word(l, 1)) >= (int)sizeof(options))
+		return -EINVAL;
+	return extant_remount(s->x, options);
 }
 
 static int64_t op_shutdown(struct script *s, struct line *l)

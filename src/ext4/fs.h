@@ -307,7 +307,13 @@ must_check int ext4_examine(const struct ext4_mount_args *args, struct ext4_fs *
  * case.
  */
 int ext4_unmount(struct ext4_fs *fs);
-int ext4_remount(struct ext4_fs *fs, const struct ext4_options *opt);
+/*
+ * Other options, all of them; -EINVAL: one that a mount keeps for its life. Read-only: everything is
+ * written first and the image is clean; the caller has seen to it that no file is open for writing
+ * and none that is open has lost its last name. -EROFS: it cannot be writable.
+ */
+must_check int ext4_remount(struct ext4_fs *fs, const struct ext4_options *opt);
+bool ext4_is_read_only(struct ext4_fs *fs);
 enum ext4_shutdown { SHUTDOWN_DEFAULT, SHUTDOWN_LOGFLUSH, SHUTDOWN_NOLOGFLUSH };
 int ext4_shutdown(struct ext4_fs *fs, enum ext4_shutdown how);
 /*

@@ -41,16 +41,27 @@ int __ext4_journal_start_sb(struct ext4_fs *fs, uint64_t ino, const char *caller
 			    enum ext4_handle_type type, int blocks, int reserve,
 			    struct handle **out)
 {
+	bool nested = task_current()->handle;
 	int err;
 
 	TRACE_SCOPE(fs, __ext4_journal_start_sb);
 	trace(fs, ext4_journal_start, blocks, reserve, caller, 0, (int)type, ino);
-	err = ext4_writable(fs);
+	err = nested ? 0 : ext4_writable(fs);
 	if (err)
 		return err;
 	if (!fs->journal)
 		return start_unjournaled(fs, out);
-	return jbd2__journal_start(fs->journal, blocks, reserve, type, (uint32_t)line, out);
+	err = jbd2__journal_start(fs->journal, blocks, reserve, type, (uint32_t)line, out);
+	if (err || nested)
+		return err;
+	/*
+	 * Asked again, now that a remount read-only has to wait for this handle: either it sees the
+	 * handle, or the handle sees it. What has begun may end.
+	 */
+	err = ext4_writable(fs);
+	if (err)
+		ignore_result(jbd2_journal_stop(*out)); /* nothing was done in it */
+	return err;
 }
 
 int __ext4_journal_start(struct ext4_fs *fs, uint64_t ino, const char *caller, int line,

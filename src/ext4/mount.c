@@ -476,33 +476,88 @@ void ext4_statfs(struct ext4_fs *fs, struct ext4_statfs *out)
 	out->files_free = (uint64_t)max((int64_t)0, ext4_counter_sum(&fs->counters.free_inodes));
 }
 
-int ext4_remount(struct ext4_fs *fs, const struct ext4_options *opt)
+/* ---- new options for a mount */
+
+/* Everything in place, the log empty, the superblock clean: as after an unmount. */
+static int become_read_only(struct ext4_fs *fs)
+{
+	int err = ext4_sync_filesystem(fs);
+
+	if (err)
+		return err;
+	if (fs->lazyinit)
+		ext4_lazyinit_stop(fs);
+	atomic_store(&fs->read_only_now, true);
+	err = fs->journal ? jbd2_journal_flush(fs->journal) : buffer_write_dirty(fs->buffers);
+	if (!err && fs->opt.barrier)
+		err = block_flush(fs->device);
+	fs->orphans_done = ext4_orphan_file_empty(fs);
+	return err ? err : ext4_super_mark_clean(fs);
+}
+
+static int become_writable(struct ext4_fs *fs)
 {
 	int err;
 
-	if (opt->data != fs->opt.data || opt->noload != fs->opt.noload ||
-	    opt->cache_mb != fs->opt.cache_mb)
+	if (fs->opt.read_only || fs->device->read_only)
+		return -EROFS; /* what lies below was opened to be read */
+	if (atomic_load(&fs->error_seen) || atomic_load(&fs->shut_down))
+		return -EROFS;
+	err = ext4_super_mark_mounted(fs);
+	if (!err)
+		atomic_store(&fs->read_only_now, false);
+	if (!err && fs->opt.init_itable)
+		err = ext4_lazyinit_start(fs);
+	return err;
+}
+
+static int check_new_options(const struct ext4_fs *fs, const struct ext4_options *opt)
+{
+	const struct ext4_options *now = &fs->opt;
+
+	if (opt->data != now->data || opt->noload != now->noload || opt->cache_mb != now->cache_mb)
 		return -EINVAL;
-	if (fs->opt.read_only && !opt->read_only)
-		return -EROFS; /* the image below was opened to be read */
-	if (opt->read_only && !fs->opt.read_only) {
-		err = ext4_sync_filesystem(fs);
-		if (err)
-			return err;
-		atomic_store(&fs->read_only_now, true);
-		if (fs->journal)
-			err = jbd2_journal_flush(fs->journal);
-		return err ? err : ext4_super_mark_clean(fs);
-	}
+	if (opt->data == DATA_JOURNAL && opt->delalloc)
+		return -EINVAL;
+	/* 6.18 does not leave delayed allocation any more. */
+	if (now->dialect != DIALECT_4_9 && now->delalloc && !opt->delalloc)
+		return -EINVAL;
+	return 0;
+}
+
+/* Those that a mount keeps for its life stay; the others are as said now. */
+static void take_new_options(struct ext4_fs *fs, const struct ext4_options *opt)
+{
+	struct ext4_options next = *opt;
+
+	next.read_only = fs->opt.read_only;
+	next.dialect = fs->opt.dialect;
+	next.journal_checksum = fs->opt.journal_checksum;
+	next.journal_async_commit = fs->opt.journal_async_commit;
+	next.sb_block = fs->opt.sb_block;
+	if (next.errors == ERRORS_UNSAID)
+		next.errors = fs->opt.errors;
+	fs->opt = next;
 	if (fs->journal)
 		jbd2_journal_set_commit_interval(fs->journal, (opt->commit_s ? opt->commit_s : 5) *
 								      NSEC_PER_SEC);
-	fs->opt.errors = opt->errors == ERRORS_UNSAID ? fs->opt.errors : opt->errors;
-	fs->opt.commit_s = opt->commit_s;
-	fs->opt.sync = opt->sync;
-	fs->opt.dirsync = opt->dirsync;
-	fs->opt.noatime = opt->noatime;
-	fs->opt.nodiratime = opt->nodiratime;
-	fs->opt.strictatime = opt->strictatime;
-	return 0;
+}
+
+int ext4_remount(struct ext4_fs *fs, const struct ext4_options *opt)
+{
+	bool read_only = atomic_load(&fs->read_only_now);
+	int err = check_new_options(fs, opt);
+
+	if (!err && opt->read_only && !read_only)
+		err = become_read_only(fs);
+	else if (!err && !opt->read_only && read_only)
+		err = become_writable(fs);
+	if (!err)
+		take_new_options(fs, opt);
+	return err;
+}
+
+bool ext4_is_read_only(struct ext4_fs *fs)
+{
+	return atomic_load(&fs->read_only_now);
 }

@@ -231,11 +231,13 @@ static int remount_call(void *arg)
 	struct remount_call *c = arg;
 	struct ext4_options opt = c->x->vfs->fs->opt;
 	char why[256] = "";
-	int err = ext4_parse_options(c->options, &opt, why, sizeof(why));
+	int err;
 
+	opt.read_only = ext4_is_read_only(c->x->vfs->fs);
+	err = ext4_parse_options(c->options, &opt, why, sizeof(why));
 	if (err)
 		say(c->x, why);
-	return err ? err : ext4_remount(c->x->vfs->fs, &opt);
+	return err ? err : vfs_remount(c->x->vfs, &opt);
 }
 
 int extant_remount(struct extant *x, const char *mount_options)

@@ -277,3 +277,10 @@ int vfs_unmount(struct vfs *v)
 	arena_free(fs->arena, v);
 	return ext4_unmount(fs);
 }
+
+int vfs_remount(struct vfs *v, const struct ext4_options *opt)
+{
+	if (opt->read_only && !ext4_is_read_only(v->fs) && files_keep_writable(v))
+		return -EBUSY;
+	return ext4_remount(v->fs, opt);
+}

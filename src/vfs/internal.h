@@ -110,6 +110,8 @@ struct file {
 must_check int files_create(struct vfs *v);
 void files_destroy(struct vfs *v);
 bool files_any_open(struct vfs *v);
+/* One is open for writing, or was removed and goes with its last descriptor. */
+bool files_keep_writable(struct vfs *v);
 /* Referenced; -EBADF. */
 must_check int file_get(struct vfs *v, int fd, struct file **out);
 void file_put(struct file *f);

@@ -12,6 +12,11 @@
 
 /* ---- the table */
 
+static bool is_writer(const struct file *f)
+{
+	return (f->flags & O_ACCMODE) != O_RDONLY && !(f->flags & O_PATH);
+}
+
 struct file_slots {
 	struct epoch_node retire;
 	struct arena *arena;
@@ -78,6 +83,28 @@ bool files_any_open(struct vfs *v)
 	return v->files->open;
 }
 
+/* What an open file still has to write keeps the file system writable. */
+static bool keeps_writable(const struct file *f)
+{
+	return is_writer(f) || !f->inode->nlink;
+}
+
+bool files_keep_writable(struct vfs *v)
+{
+	struct file_table *t = v->files;
+	struct file_slots *s;
+
+	guard(&t->lock);
+	s = atomic_load(&t->slots);
+	for (uint32_t i = 0; i < s->count; i++) {
+		struct file *f = atomic_load(&s->at[i]);
+
+		if (f && keeps_writable(f))
+			return true;
+	}
+	return false;
+}
+
 /* Twice the slots; the old ones are read to the end by who reads them now. */
 static struct file_slots *slots_grow(struct vfs *v, struct file_slots *old)
 {
@@ -142,11 +169,6 @@ static void file_free(struct epoch_node *node)
 
 	mutex_fini(&f->pos_lock);
 	arena_free(f->arena, f);
-}
-
-static bool is_writer(const struct file *f)
-{
-	return (f->flags & O_ACCMODE) != O_RDONLY && !(f->flags & O_PATH);
 }
 
 void file_put(struct file *f)

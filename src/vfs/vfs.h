@@ -32,6 +32,8 @@ struct vfs {
 must_check int vfs_create_mount(struct ext4_fs *fs, struct vfs **out);
 /* -EBUSY while files are open, and then nothing has changed. Else the mount is gone, whatever the error. */
 int vfs_unmount(struct vfs *v);
+/* As ext4_remount; -EBUSY: read-only, while a file is open for writing or is one without a name. */
+must_check int vfs_remount(struct vfs *v, const struct ext4_options *opt);
 
 /* ---- open files: small numbers, the lowest free first */
 
