@@ -250,8 +250,7 @@ int ext4_truncate(struct inode *inode)
 		return 0;
 	if (!inode->size && fs->opt.auto_da_alloc)
 		atomic_fetch_or(&inode->state, INODE_DA_CLOSE);
-	err = ext4_journal_start(fs, inode->ino, HT_TRUNCATE,
-				 ext4_writepage_credits(inode) + EXT4_S_ISDIR(inode->mode), &h);
+	err = ext4_journal_start(fs, inode->ino, HT_TRUNCATE, ext4_writepage_credits(inode), &h);
 	if (err)
 		return err;
 	err = truncate_in(h, inode);
@@ -269,7 +268,9 @@ static int set_size(struct inode *inode, uint64_t size)
 	bool shrinks = size < inode->size;
 	struct ext4_time now = ext4_current_time(fs);
 	struct handle *h;
-	int err = __ext4_journal_start(fs, inode->ino, "ext4_setattr", __LINE__, HT_INODE, 3, 0, &h), stop;
+	int err = __ext4_journal_start(fs, inode->ino, "ext4_setattr", __LINE__, HT_INODE, 3, 0,
+				       &h),
+	    stop;
 
 	if (err)
 		return err;
@@ -307,7 +308,7 @@ uint64_t ext4_size_max(const struct inode *inode)
 static int resize(struct inode *inode, uint64_t size)
 {
 	struct ext4_fs *fs = inode->fs;
-	bool shrinks = size < inode->size;
+	bool shrinks = size <= inode->size; /* as Linux: an equal size cuts what lies behind it */
 	int err;
 
 	if (size > ext4_size_max(inode))
@@ -324,7 +325,7 @@ static int resize(struct inode *inode, uint64_t size)
 			return err;
 	}
 	ext4_truncate_pages(inode, size);
-	return shrinks || size == inode->size ? ext4_truncate(inode) : 0;
+	return shrinks ? ext4_truncate(inode) : 0;
 }
 
 /* What changes besides the size. ctime moves with each of them. */
@@ -366,10 +367,15 @@ int ext4_setattr(struct inode *inode, const struct ext4_setattr *a)
 
 void ext4_release_file(struct inode *inode, bool was_writer)
 {
-	struct writeback wb = { .nr_to_write = INT64_MAX, .range_end = INT64_MAX, .sync_mode = WB_NONE };
+	struct writeback wb = { .nr_to_write = INT64_MAX,
+				.range_end = INT64_MAX,
+				.sync_mode = WB_NONE };
 
 	TRACE_SCOPE(inode->fs, ext4_release_file);
-	/* Replaced by truncating and writing anew: the new content goes out now, lest a crash leave neither. */
+	/*
+	 * Replaced by truncating and writing anew: the new content goes out now, lest a crash leave
+	 * neither.
+	 */
 	if (atomic_fetch_and(&inode->state, ~INODE_DA_CLOSE) & INODE_DA_CLOSE) {
 		trace(inode->fs, ext4_alloc_da_blocks, inode->ino, inode->reserved_blocks, 0);
 		if (inode->reserved_blocks) /* an error is kept in the mapping, for fsync */

@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The public calls: each enters the mount's scheduler as a task, passes to the function of src/vfs that does
- * the work, and leaves. A mount that a failed assertion has poisoned answers -EIO.
+ * The public calls: each enters the mount's scheduler as a task, passes to the function of src/vfs
+ * that does the work, and leaves. A mount that a failed assertion has poisoned answers -EIO.
  */
 #include <string.h>
 #include "lib/lib.h"
 
 /*
- * `call` is an expression of one function call. Nothing of this frame changes between the guard and the result, so
- * that the way back from an unwound call finds it as it was.
+ * `call` is an expression of one function call. Nothing of this frame changes between the guard and
+ * the result, so that the way back from an unwound call finds it as it was.
  */
-#define ENTER(x, call) ({ \
-	struct task *task_ = task_enter((x)->sched, "app"); \
-	int64_t result_; \
-	if (!task_) \
-		result_ = -ENOMEM; \
-	else if (task_guard(task_)) \
-		result_ = -EIO; \
-	else \
-		result_ = (call); \
-	if (task_) \
-		task_leave(task_); \
-	result_; })
+#define ENTER(x, call) \
+	({ \
+		struct task *task_ = task_enter((x)->sched, "app"); \
+		int64_t result_; \
+		if (!task_) \
+			result_ = -ENOMEM; \
+		else if (task_guard(task_)) \
+			result_ = -EIO; \
+		else \
+			result_ = (call); \
+		if (task_) \
+			task_leave(task_); \
+		result_; \
+	})
 
 int extant_open(struct extant *x, const char *path, int flags, uint32_t mode)
 {
@@ -170,14 +172,26 @@ int extant_utimens(struct extant *x, const char *path, const struct extant_time 
 	return (int)ENTER(x, vfs_utimens(x->vfs, path, atime ? &a : NULL, mtime ? &m : NULL));
 }
 
-static void stat_out(const struct extant *x, const struct ext4_attributes *a, struct extant_stat *out)
+static void stat_out(const struct extant *x, const struct ext4_attributes *a,
+		     struct extant_stat *out)
 {
 	*out = (struct extant_stat){
-		.ino = a->ino, .size = a->size, .blocks = a->blocks, .mode = a->mode, .nlink = a->nlink,
-		.uid = a->uid, .gid = a->gid, .blksize = x->vfs->fs->geo.block_size,
-		.generation = a->generation, .flags = a->flags, .rdev_major = a->rdev_major,
-		.rdev_minor = a->rdev_minor, .atime = time_out(a->atime), .mtime = time_out(a->mtime),
-		.ctime = time_out(a->ctime), .btime = time_out(a->crtime),
+		.ino = a->ino,
+		.size = a->size,
+		.blocks = a->blocks,
+		.mode = a->mode,
+		.nlink = a->nlink,
+		.uid = a->uid,
+		.gid = a->gid,
+		.blksize = x->vfs->fs->geo.block_size,
+		.generation = a->generation,
+		.flags = a->flags,
+		.rdev_major = a->rdev_major,
+		.rdev_minor = a->rdev_minor,
+		.atime = time_out(a->atime),
+		.mtime = time_out(a->mtime),
+		.ctime = time_out(a->ctime),
+		.btime = time_out(a->crtime),
 	};
 }
 
@@ -217,7 +231,8 @@ int extant_statfs(struct extant *x, const char *path, struct extant_statfs *out)
 	int err = (int)ENTER(x, vfs_statfs(x->vfs, path, &s));
 
 	if (!err)
-		*out = (struct extant_statfs){ s.block_size, s.blocks, s.free, s.available, s.files, s.files_free };
+		*out = (struct extant_statfs){ s.block_size, s.blocks, s.free,
+					       s.available,  s.files,  s.files_free };
 	return err;
 }
 
@@ -232,14 +247,16 @@ static int one_entry(void *arg, const struct ext4_dirent *d)
 	static const uint8_t types[] = { 0, 8, 4, 2, 6, 1, 12, 10 };
 	struct readdir_call *c = arg;
 	char name[EXT4_NAME_LEN + 1];
-	struct extant_dirent e = { d->next, d->ino, d->type < sizeof(types) ? types[d->type] : 0, name };
+	struct extant_dirent e = { d->next, d->ino, d->type < sizeof(types) ? types[d->type] : 0,
+				   name };
 
 	memcpy(name, d->name.bytes, d->name.len);
 	name[d->name.len] = '\0';
 	return c->fn(c->arg, &e);
 }
 
-int extant_readdir(struct extant *x, int fd, int (*fn)(void *arg, const struct extant_dirent *d), void *arg)
+int extant_readdir(struct extant *x, int fd, int (*fn)(void *arg, const struct extant_dirent *d),
+		   void *arg)
 {
 	struct readdir_call c = { fn, arg };
 
@@ -259,7 +276,8 @@ static int one_extent(void *arg, const struct vfs_extent *e)
 	return c->fn(c->arg, &out);
 }
 
-int extant_fiemap(struct extant *x, int fd, int (*fn)(void *arg, const struct extant_extent *e), void *arg)
+int extant_fiemap(struct extant *x, int fd, int (*fn)(void *arg, const struct extant_extent *e),
+		  void *arg)
 {
 	struct fiemap_call c = { fn, arg };
 

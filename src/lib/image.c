@@ -51,7 +51,8 @@ static int split(const char *options, char *rest, struct place *p, char *why, si
 			continue;
 		}
 		if (number(value, &n) || (!is_offset && (!n || n > 1024)))
-			return snprintf(why, why_len, "mount option %s: no such place", word), -EINVAL;
+			return snprintf(why, why_len, "mount option %s: no such place", word),
+			       -EINVAL;
 		if (is_offset)
 			p->offset = n;
 		else
@@ -60,7 +61,8 @@ static int split(const char *options, char *rest, struct place *p, char *why, si
 	return 0;
 }
 
-static int find_partition(struct arena *a, const char *image, struct place *p, char *why, size_t why_len)
+static int find_partition(struct arena *a, const char *image, struct place *p, char *why,
+			  size_t why_len)
 {
 	struct block_device *disk;
 	int err = block_file_open_why(a, image, true, p->offset, 0, &disk, why);
@@ -71,16 +73,18 @@ static int find_partition(struct arena *a, const char *image, struct place *p, c
 	err = block_partition_find(disk, p->partition, &offset, &p->size);
 	block_close(disk);
 	if (err)
-		(void)snprintf(why, why_len, err == -ENODATA ? "no partition table" : err == -ENOENT
-			       ? "partition %u: there is none" : "partition %u: the partition table is damaged",
+		(void)snprintf(why, why_len,
+			       err == -ENODATA  ? "no partition table"
+			       : err == -ENOENT ? "partition %u: there is none"
+						: "partition %u: the partition table is damaged",
 			       p->partition);
 	else
 		p->offset += offset;
 	return err;
 }
 
-int lib_open_image(struct arena *a, const char *image, const char *options, bool read_only, char *rest,
-		   struct block_device **out, char *why, size_t why_len)
+int lib_open_image(struct arena *a, const char *image, const char *options, bool read_only,
+		   char *rest, struct block_device **out, char *why, size_t why_len)
 {
 	struct place p = { 0 };
 	char reason[BLOCK_WHY_MAX] = "";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Mounting for programs: an arena, a scheduler, a clock, the device, the file system, the names; and the
- * same in the other direction.
+ * Mounting for programs: an arena, a scheduler, a clock, the device, the file system, the names;
+ * and the same in the other direction.
  */
 #include <stdio.h>
 #include <string.h>
@@ -69,7 +69,10 @@ static void choose_clock(struct extant *x, struct clock *given)
 static int start(struct extant *x, const struct lib_mount_args *args)
 {
 	struct sched_options s = {
-		.mode = (enum sched_mode)x->opt.mode, .seed = x->opt.seed, .clock = x->clock, .log = &x->log,
+		.mode = (enum sched_mode)x->opt.mode,
+		.seed = x->opt.seed,
+		.clock = x->clock,
+		.log = &x->log,
 	};
 
 	x->log = (struct log){ message, x->opt.assertion_failed ? failed : NULL, x };
@@ -82,8 +85,8 @@ static int start(struct extant *x, const struct lib_mount_args *args)
 }
 
 /* The image, opened as the options say, unless the caller brought a device. */
-static int open_device(struct extant *x, const struct lib_mount_args *args, struct ext4_options *fs_opt,
-		       struct block_device **dev)
+static int open_device(struct extant *x, const struct lib_mount_args *args,
+		       struct ext4_options *fs_opt, struct block_device **dev)
 {
 	const char *options = x->opt.mount_options ? x->opt.mount_options : "";
 	char rest[1024] = "", why[256] = "";
@@ -91,12 +94,17 @@ static int open_device(struct extant *x, const struct lib_mount_args *args, stru
 	int err = 0;
 
 	*dev = args->device;
-	/* Read-only is known before the image is opened: a first look at the list, place options left out below. */
+	/*
+	 * Read-only is known before the image is opened: a first look at the list, place options
+	 * left out below.
+	 */
 	if (!*dev) {
 		bool ro = false;
 
-		for (const char *p = options; p && *p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
-			ro = ro ? strncmp(p, "rw", 2) || (p[2] && p[2] != ',') : !strncmp(p, "ro", 2) && (!p[2] || p[2] == ',');
+		for (const char *p = options; p && *p;
+		     p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
+			ro = ro ? strncmp(p, "rw", 2) || (p[2] && p[2] != ',')
+				: !strncmp(p, "ro", 2) && (!p[2] || p[2] == ',');
 		err = lib_open_image(x->arena, x->image, options, ro, rest, dev, why, sizeof(why));
 	} else {
 		(void)snprintf(rest, sizeof(rest), "%s", options);
@@ -117,8 +125,15 @@ static int mount_fs(struct extant *x, const struct lib_mount_args *args)
 {
 	struct ext4_options fs_opt;
 	struct ext4_mount_args m = {
-		.arena = x->arena, .sched = x->sched, .clock = x->clock, .log = &x->log, .trace = x->trace,
-		.image_name = x->image, .opt = &fs_opt, .mount_point = x->mount_point, .seed = x->opt.seed,
+		.arena = x->arena,
+		.sched = x->sched,
+		.clock = x->clock,
+		.log = &x->log,
+		.trace = x->trace,
+		.image_name = x->image,
+		.opt = &fs_opt,
+		.mount_point = x->mount_point,
+		.seed = x->opt.seed,
 	};
 	struct ext4_fs *fs;
 	int err;

@@ -45,7 +45,8 @@ int vfs_fstat(struct vfs *v, int fd, struct ext4_attributes *out)
 int vfs_access(struct vfs *v, const char *path, int mode)
 {
 	struct dentry *d;
-	int err = mode & ~(MAY_READ | MAY_WRITE | MAY_EXEC) ? -EINVAL : path_walk(v, path, WALK_FOLLOW, &d);
+	int err = mode & ~(MAY_READ | MAY_WRITE | MAY_EXEC) ? -EINVAL
+							    : path_walk(v, path, WALK_FOLLOW, &d);
 
 	if (err)
 		return err;
@@ -67,7 +68,8 @@ static int may_set(struct vfs *v, const struct inode *inode, const struct ext4_s
 		return err;
 	if (inode->flags & (EXT4_IMMUTABLE_FL | EXT4_APPEND_FL))
 		return -EPERM;
-	if (a->valid & (ATTR_MODE | ATTR_ATIME_SET | ATTR_MTIME_SET) && v->cred.uid && v->cred.uid != inode->uid)
+	if (a->valid & (ATTR_MODE | ATTR_ATIME_SET | ATTR_MTIME_SET) && v->cred.uid &&
+	    v->cred.uid != inode->uid)
 		return -EPERM;
 	return a->valid & (ATTR_UID | ATTR_GID) && v->cred.uid ? -EPERM : 0;
 }
@@ -105,7 +107,8 @@ int vfs_chown(struct vfs *v, const char *path, uint32_t uid, uint32_t gid)
 	return set_path(v, path, false, &a);
 }
 
-int vfs_utimens(struct vfs *v, const char *path, const struct ext4_time *atime, const struct ext4_time *mtime)
+int vfs_utimens(struct vfs *v, const char *path, const struct ext4_time *atime,
+		const struct ext4_time *mtime)
 {
 	struct ext4_setattr a = { .valid = 0 };
 
@@ -208,13 +211,15 @@ static int give_held(struct fiemap_walk *w, bool last)
 	return w->fn(w->arg, &w->held);
 }
 
-static int one_stretch(void *arg, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk, uint32_t status)
+static int one_stretch(void *arg, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk,
+		       uint32_t status)
 {
 	struct fiemap_walk *w = arg;
 	int err = give_held(w, false);
 
 	w->any = true;
-	w->held = (struct vfs_extent){ (uint64_t)lblk << w->bits, pblk << w->bits, (uint64_t)len << w->bits, 0 };
+	w->held = (struct vfs_extent){ (uint64_t)lblk << w->bits, pblk << w->bits,
+				       (uint64_t)len << w->bits, 0 };
 	if (status & ES_DELAYED) {
 		w->held.physical = 0;
 		w->held.flags = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC;

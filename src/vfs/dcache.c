@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The name cache. Names that are there, and names that are known not to be: each look-up on disk leaves one.
+ * The name cache. Names that are there, and names that are known not to be: each look-up on disk
+ * leaves one.
  *
- * A hash of (directory, name), walked inside an epoch: no lock, no shared word written. Changes of the table
- * hold `lock` (RANK_DENTRY); what a name means changes under its directory's lock besides.
+ * A hash of (directory, name), walked inside an epoch: no lock, no shared word written. Changes of
+ * the table hold `lock` (RANK_DENTRY); what a name means changes under its directory's lock
+ * besides.
  *
  *	refs > 0    somebody stands on it: an open file, a walker, a child
  *	refs == 0   idle: stays, until memory is wanted
@@ -64,7 +66,8 @@ static void table_free(struct epoch_node *node)
 	arena_free(t->arena, t);
 }
 
-static bool is(const struct dentry *d, const struct dentry *parent, const struct ext4_name *name, uint32_t hash)
+static bool is(const struct dentry *d, const struct dentry *parent, const struct ext4_name *name,
+	       uint32_t hash)
 {
 	return d->hash == hash && d->parent == parent && d->name_len == name->len &&
 	       !memcmp(d->name, name->bytes, name->len);
@@ -114,6 +117,7 @@ static void insert(struct dcache *c, struct dentry *d)
 
 	link_in(t, d);
 	list_add_tail(&c->lru, &d->lru);
+	list_add_tail(&d->parent->children, &d->sibling);
 	atomic_fetch_or(&d->state, DENTRY_HASHED);
 	if (++c->count > 2 * (t->mask + 1))
 		grow(c);
@@ -131,6 +135,7 @@ static void unhash(struct dcache *c, struct dentry *d)
 	atomic_store_explicit(link, atomic_load_explicit(&d->hash_next, memory_order_relaxed),
 			      memory_order_release);
 	list_remove(&d->lru);
+	list_remove(&d->sibling);
 	c->count--;
 }
 
@@ -149,6 +154,8 @@ static struct dentry *dentry_new(struct vfs *v, struct dentry *parent, const str
 	memcpy(d->name, name->bytes, name->len);
 	d->hash = hash_of(d->parent, name);
 	list_init(&d->lru);
+	list_init(&d->children);
+	list_init(&d->sibling);
 	atomic_init(&d->inode, inode);
 	atomic_init(&d->refs, 1);
 	if (parent)
@@ -169,8 +176,8 @@ bool dentry_take(struct dentry *d)
 	int32_t refs = atomic_load_explicit(&d->refs, memory_order_relaxed);
 
 	while (refs >= 0)
-		if (atomic_compare_exchange_weak_explicit(&d->refs, &refs, refs + 1, memory_order_acq_rel,
-							  memory_order_relaxed))
+		if (atomic_compare_exchange_weak_explicit(
+			    &d->refs, &refs, refs + 1, memory_order_acq_rel, memory_order_relaxed))
 			return true;
 	return false;
 }
@@ -193,7 +200,8 @@ static void retire(struct dentry *d)
 		epoch_retire(&d->retire, dentry_free);
 		if (inode)
 			ext4_iput(inode);
-		if (!parent || atomic_fetch_sub_explicit(&parent->refs, 1, memory_order_acq_rel) > 1 ||
+		if (!parent ||
+		    atomic_fetch_sub_explicit(&parent->refs, 1, memory_order_acq_rel) > 1 ||
 		    atomic_load(&parent->state) & DENTRY_HASHED ||
 		    !atomic_compare_exchange_strong(&parent->refs, &idle, DEAD))
 			return;
@@ -212,8 +220,8 @@ void dentry_put(struct vfs *v, struct dentry *d)
 		retire(d);
 }
 
-int dcache_add(struct vfs *v, struct dentry *parent, const struct ext4_name *name, struct inode *inode,
-	       struct dentry **out)
+int dcache_add(struct vfs *v, struct dentry *parent, const struct ext4_name *name,
+	       struct inode *inode, struct dentry **out)
 {
 	struct dcache *c = v->dcache;
 	struct dentry *d = dentry_new(v, parent, name, inode), *there;
@@ -277,8 +285,8 @@ char *dentry_path(const struct dentry *d, char *buf, size_t size)
 /* ---- memory */
 
 /* Idle, out of the table, dead: the caller retires them outside of the lock. */
-static size_t collect(struct dcache *c, size_t want, bool (*may)(struct dentry *d, void *arg), void *arg,
-		      struct list *out)
+static size_t collect(struct dcache *c, size_t want, bool (*may)(struct dentry *d, void *arg),
+		      void *arg, struct list *out)
 {
 	struct dentry *d, *tmp;
 	size_t freed = 0;
@@ -299,7 +307,8 @@ static size_t collect(struct dcache *c, size_t want, bool (*may)(struct dentry *
 	return freed;
 }
 
-static size_t drop(struct dcache *c, size_t want, bool (*may)(struct dentry *d, void *arg), void *arg)
+static size_t drop(struct dcache *c, size_t want, bool (*may)(struct dentry *d, void *arg),
+		   void *arg)
 {
 	struct list dead;
 	struct dentry *d;
@@ -316,7 +325,10 @@ static size_t drop(struct dcache *c, size_t want, bool (*may)(struct dentry *d, 
 	return freed;
 }
 
-/* Used since last time: once more around. The last reference of an unlinked inode must not end here. */
+/*
+ * Used since last time: once more around. The last reference of an unlinked inode must not end
+ * here.
+ */
 static bool may_shrink(struct dentry *d, void *arg)
 {
 	struct inode *inode = dentry_inode(d);
@@ -332,11 +344,6 @@ static size_t shrink(void *arg, size_t want)
 	return drop(arg, want, may_shrink, NULL);
 }
 
-static bool is_child(struct dentry *d, void *arg)
-{
-	return d->parent == arg;
-}
-
 static bool any(struct dentry *d, void *arg)
 {
 	(void)d;
@@ -344,9 +351,57 @@ static bool any(struct dentry *d, void *arg)
 	return true;
 }
 
+/*
+ * Idle children go; one with children of its own is handed out, held, to be pruned first. NULL:
+ * there is none.
+ */
+static struct dentry *drop_children(struct dcache *c, struct dentry *d, const struct dentry *tried)
+{
+	struct dentry *child, *tmp, *next = NULL;
+	struct list dead;
+
+	list_init(&dead);
+	mutex_lock(&c->lock);
+	list_for_each_safe(child, tmp, &d->children, sibling) {
+		int32_t idle = 0;
+
+		if (!list_empty(&child->children) && child != tried) {
+			if (!next && dentry_take(child))
+				next = child;
+		} else if (atomic_compare_exchange_strong(&child->refs, &idle, DEAD)) {
+			unhash(c, child);
+			list_add_tail(&dead, &child->lru);
+		}
+	}
+	mutex_unlock(&c->lock);
+	while ((child = list_first(&dead, struct dentry, lru)) != NULL) {
+		list_remove(&child->lru);
+		retire(child);
+	}
+	return next;
+}
+
+#define PRUNE_DEPTH	32		/* what lies deeper, or is more, waits until memory is wanted */
+#define PRUNE_DIRS	256
+
+static void prune(struct vfs *v, struct dentry *d, int depth)
+{
+	struct dentry *child = NULL;
+
+	for (int n = 0; n < PRUNE_DIRS; n++) {
+		child = drop_children(v->dcache, d,
+				      child); /* the last one, if it is still held, stays */
+		if (!child)
+			return;
+		if (depth < PRUNE_DEPTH)
+			prune(v, child, depth + 1);
+		dentry_put(v, child);
+	}
+}
+
 void dcache_prune_children(struct vfs *v, struct dentry *d)
 {
-	(void)drop(v->dcache, SIZE_MAX, is_child, d);
+	prune(v, d, 0);
 }
 
 /* ---- its life */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Names made and removed, links read, directories listed. Each looks the last name up and changes it
- * under the directory's lock.
+ * Names made and removed, links read, directories listed. Each looks the last name up and changes
+ * it under the directory's lock.
  */
 #include <fcntl.h>
 #include "base/assert.h"
@@ -20,7 +20,8 @@ static int may_change_names(struct vfs *v, const struct inode *dir, const struct
 		return 0;
 	if (dir->flags & EXT4_APPEND_FL || victim->flags & (EXT4_IMMUTABLE_FL | EXT4_APPEND_FL))
 		return -EPERM;
-	if (dir->mode & 01000 && v->cred.uid && v->cred.uid != victim->uid && v->cred.uid != dir->uid)
+	if (dir->mode & 01000 && v->cred.uid && v->cred.uid != victim->uid &&
+	    v->cred.uid != dir->uid)
 		return -EPERM;
 	return 0;
 }
@@ -42,7 +43,8 @@ static int mkdir_in(struct vfs *v, struct path_last *last, uint32_t mode)
 	else if (!(err = ext4_writable(v->fs)))
 		err = may_change_names(v, dir, NULL);
 	if (!err)
-		err = ext4_mkdir(dir, &last->name, (uint16_t)(mode & 01777 & ~v->cred.umask), &v->cred, &inode);
+		err = ext4_mkdir(dir, &last->name, (uint16_t)(mode & 01777 & ~v->cred.umask),
+				 &v->cred, &inode);
 	if (!err)
 		dentry_set_inode(d, inode);
 	dentry_put(v, d);
@@ -88,7 +90,8 @@ static int check_victim(struct vfs *v, const struct path_last *last, const struc
 }
 
 /* The name goes; its inode comes back referenced, to be let go when no lock is held. */
-static int remove_in(struct vfs *v, struct path_last *last, bool want_dir, remove_fn fn, struct inode **out)
+static int remove_in(struct vfs *v, struct path_last *last, bool want_dir, remove_fn fn,
+		     struct inode **out)
 {
 	struct inode *dir = dentry_inode(last->dir), *inode;
 	struct dentry *d;
@@ -100,6 +103,8 @@ static int remove_in(struct vfs *v, struct path_last *last, bool want_dir, remov
 		return err;
 	inode = dentry_inode(d);
 	err = check_victim(v, last, dir, inode, want_dir);
+	if (!err && want_dir)
+		dcache_prune_children(v, d);
 	if (!err) {
 		rwlock_write_equal(&inode->lock);
 		err = fn(dir, &last->name, inode);
@@ -107,8 +112,6 @@ static int remove_in(struct vfs *v, struct path_last *last, bool want_dir, remov
 	}
 	if (!err) {
 		*out = ext4_ihold(inode);
-		if (want_dir)
-			dcache_prune_children(v, d);
 		dentry_remove(v, d);
 	}
 	dentry_put(v, d);
@@ -130,7 +133,9 @@ static int remove_name(struct vfs *v, const char *path, bool want_dir, remove_fn
 	else if (!want_dir)
 		err = -EISDIR;
 	else
-		err = last.type == LAST_DOT ? -EINVAL : last.type == LAST_DOTDOT ? -ENOTEMPTY : -EBUSY;
+		err = last.type == LAST_DOT      ? -EINVAL
+		      : last.type == LAST_DOTDOT ? -ENOTEMPTY
+						 : -EBUSY;
 	dentry_put(v, last.dir);
 	if (inode)
 		ext4_iput(inode);
@@ -179,7 +184,9 @@ int vfs_readdir(struct vfs *v, int fd, int (*fn)(void *arg, const struct ext4_di
 	TRACE_SCOPE(v->fs, sys_getdents64, iterate_dir);
 	guard(&f->pos_lock);
 	rwlock_read(&f->inode->lock);
-	err = atomic_load(&f->inode->state) & INODE_DEAD ? -ENOENT : ext4_readdir_from(f->inode, &f->dir_at, fn, arg);
+	err = atomic_load(&f->inode->state) & INODE_DEAD
+		      ? -ENOENT
+		      : ext4_readdir_from(f->inode, &f->dir_at, fn, arg);
 	rwlock_unread(&f->inode->lock);
 	if (!(f->flags & O_NOATIME))
 		ext4_touch_atime(f->inode);

@@ -10,8 +10,8 @@
 /* ---- dcache.c: names in memory */
 
 /*
- * One name in one directory; inode NULL: it is known not to be there. A dentry holds its parent and its
- * inode. Found inside an epoch without a lock; changed under the directory inode's lock.
+ * One name in one directory; inode NULL: it is known not to be there. A dentry holds its parent and
+ * its inode. Found inside an epoch without a lock; changed under the directory inode's lock.
  */
 struct dentry {
 	struct ext4_fs *fs;			/* constant */
@@ -21,6 +21,7 @@ struct dentry {
 	_Atomic uint32_t state;			/* DENTRY_* */
 	struct dentry *_Atomic hash_next;
 	struct list lru;
+	struct list children, sibling;		/* those in the table; under the cache's lock */
 	struct epoch_node retire;
 	uint32_t hash;
 	uint8_t name_len;
@@ -40,21 +41,22 @@ bool dentry_take(struct dentry *d);
 void dentry_hold(struct dentry *d);
 void dentry_put(struct vfs *v, struct dentry *d);
 /*
- * The name with its inode (whose reference it takes over; NULL: not there), referenced. If another task was
- * quicker, that one's. Under the directory's lock. Without memory: -ENOMEM, and the inode's reference is dropped.
+ * The name with its inode (whose reference it takes over; NULL: not there), referenced. If another
+ * task was quicker, that one's. Under the directory's lock. Without memory: -ENOMEM, and the
+ * inode's reference is dropped.
  */
-must_check int dcache_add(struct vfs *v, struct dentry *parent, const struct ext4_name *name, struct inode *inode,
-			  struct dentry **out);
+must_check int dcache_add(struct vfs *v, struct dentry *parent, const struct ext4_name *name,
+			  struct inode *inode, struct dentry **out);
 /* The name is there now; takes over the inode's reference. */
 void dentry_set_inode(struct dentry *d, struct inode *inode);
 /*
- * The name was removed. Who holds the dentry keeps it, with its inode; look-ups do not find it any more. If
- * nobody but the caller holds it, the name is known from now on not to be there.
+ * The name was removed. Who holds the dentry keeps it, with its inode; look-ups do not find it any
+ * more. If nobody but the caller holds it, the name is known from now on not to be there.
  */
 void dentry_remove(struct vfs *v, struct dentry *d);
 /* The path from the root into `buf`; its beginning in there, or NULL when it is too long. */
 char *dentry_path(const struct dentry *d, char *buf, size_t size);
-/* Names below a removed directory. */
+/* Names below a directory that is to go: those that nobody holds, with theirs. */
 void dcache_prune_children(struct vfs *v, struct dentry *d);
 
 static inline struct inode *dentry_inode(const struct dentry *d)
@@ -69,7 +71,8 @@ enum walk_flags { WALK_FOLLOW = 1 /* the last component too */, WALK_DIRECTORY =
 /* The whole path: a dentry that is there, referenced. */
 must_check int path_walk(struct vfs *v, const char *path, unsigned flags, struct dentry **out);
 /*
- * All but the last component: the directory, referenced, and the last name (pointing into `path`, or kept).
+ * All but the last component: the directory, referenced, and the last name (pointing into `path`,
+ * or kept).
  */
 struct path_last {
 	struct dentry *dir;
@@ -79,12 +82,19 @@ struct path_last {
 	char kept[EXT4_NAME_LEN + 1];	/* the name, when it came from a link's target */
 };
 must_check int path_parent(struct vfs *v, const char *path, struct path_last *out);
-/* One name in a directory whose lock is held, from the cache or from disk; referenced, its inode NULL when not there. */
-must_check int path_lookup(struct vfs *v, struct dentry *dir, const struct ext4_name *name, struct dentry **out);
+/*
+ * One name in a directory whose lock is held, from the cache or from disk; referenced, its inode
+ * NULL when not there.
+ */
+must_check int path_lookup(struct vfs *v, struct dentry *dir, const struct ext4_name *name,
+			   struct dentry **out);
 /* May the acting user do this (MAY_*)? */
 enum { MAY_EXEC = 1, MAY_WRITE = 2, MAY_READ = 4 };
 must_check int vfs_permission(const struct vfs *v, const struct inode *inode, int mask);
-/* inode found in the cache by the whole path, without a lock or a reference; inside an epoch. NULL: walk. */
+/*
+ * inode found in the cache by the whole path, without a lock or a reference; inside an epoch. NULL:
+ * walk.
+ */
 struct inode *path_peek(struct vfs *v, const char *path, bool follow);
 /* What a symbolic link in a path may lead to. */
 #define PATH_BYTES_MAX	4096

@@ -2,8 +2,9 @@
 /*
  * Opening and closing: the top of the founding tree of open(O_CREAT).
  *
- * A descriptor is an index into a table that grows and never shrinks; an entry is read inside an epoch and its
- * file referenced, so that a close beside a read ends the file only when the read is over.
+ * A descriptor is an index into a table that grows and never shrinks; an entry is read inside an
+ * epoch and its file referenced, so that a close beside a read ends the file only when the read is
+ * over.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -155,7 +156,8 @@ int file_get(struct vfs *v, int fd, struct file **out)
 		return -EBADF;
 	refs = atomic_load_explicit(&f->refs, memory_order_relaxed);
 	while (refs > 0)
-		if (atomic_compare_exchange_weak_explicit(&f->refs, &refs, refs + 1, memory_order_acq_rel,
+		if (atomic_compare_exchange_weak_explicit(&f->refs, &refs, refs + 1,
+							  memory_order_acq_rel,
 							  memory_order_relaxed)) {
 			*out = f;
 			return 0;
@@ -327,7 +329,8 @@ static int finish_open(struct vfs *v, struct dentry *d, int flags, bool created)
 
 static int open_existing(struct vfs *v, const char *path, int flags)
 {
-	unsigned walk = (flags & O_NOFOLLOW ? 0 : WALK_FOLLOW) | (flags & O_DIRECTORY ? WALK_DIRECTORY : 0);
+	unsigned walk =
+		(flags & O_NOFOLLOW ? 0 : WALK_FOLLOW) | (flags & O_DIRECTORY ? WALK_DIRECTORY : 0);
 	struct dentry *d;
 	int err = path_walk(v, path, walk, &d);
 
@@ -346,15 +349,16 @@ static int vfs_create(struct vfs *v, struct dentry *dir, struct dentry *d, uint3
 	if (!err)
 		err = vfs_permission(v, parent, MAY_WRITE | MAY_EXEC);
 	if (!err)
-		err = ext4_create(parent, &name, (uint16_t)(mode & 07777 & ~v->cred.umask), &v->cred, &inode);
+		err = ext4_create(parent, &name, (uint16_t)(mode & 07777 & ~v->cred.umask),
+				  &v->cred, &inode);
 	if (!err)
 		dentry_set_inode(d, inode);
 	return err;
 }
 
 /* Under the directory's lock: the name, made if it is not there. */
-static int lookup_open(struct vfs *v, const struct path_last *last, int flags, uint32_t mode, struct dentry **out,
-		       bool *created)
+static int lookup_open(struct vfs *v, const struct path_last *last, int flags, uint32_t mode,
+		       struct dentry **out, bool *created)
 {
 	struct inode *dir = dentry_inode(last->dir);
 	struct dentry *d;
@@ -383,7 +387,8 @@ static int lookup_open(struct vfs *v, const struct path_last *last, int flags, u
 static int open_create(struct vfs *v, const char *path, int flags, uint32_t mode, int links);
 
 /* The name is a link: where it leads, there the file is made. */
-static int create_through_link(struct vfs *v, struct dentry *link, int flags, uint32_t mode, int links)
+static int create_through_link(struct vfs *v, struct dentry *link, int flags, uint32_t mode,
+			       int links)
 {
 	char *buf = arena_alloc(v->fs->arena, 3 * PATH_BYTES_MAX), *base, *to;
 	int n, err = -ENAMETOOLONG;
@@ -440,7 +445,8 @@ int vfs_open(struct vfs *v, const char *path, int flags, uint32_t mode)
 		flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW;
 	if (flags & O_CREAT && flags & O_DIRECTORY)
 		return -EINVAL;
-	return flags & O_CREAT ? open_create(v, path, flags, mode, 0) : open_existing(v, path, flags);
+	return flags & O_CREAT ? open_create(v, path, flags, mode, 0)
+			       : open_existing(v, path, flags);
 }
 
 int vfs_file_flags(struct vfs *v, int fd)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The walk along a path. First without references, inside one epoch, through names that are all in the
- * cache (path_peek); where that does not lead to the end, with a reference at each step, looking on disk
- * under the directory's lock (path_walk, path_parent).
+ * The walk along a path. First without references, inside one epoch, through names that are all in
+ * the cache (path_peek); where that does not lead to the end, with a reference at each step,
+ * looking on disk under the directory's lock (path_walk, path_parent).
  *
  * Limits as path_resolution(7): 4096 bytes in all, 255 a name, 40 symbolic links.
  */
@@ -15,7 +15,8 @@ int vfs_permission(const struct vfs *v, const struct inode *inode, int mask)
 	uint32_t bits = inode->mode;
 
 	if (!v->cred.uid) /* root may all, but execute what nobody may */
-		return mask & MAY_EXEC && !EXT4_S_ISDIR(inode->mode) && !(bits & 0111) ? -EACCES : 0;
+		return mask & MAY_EXEC && !EXT4_S_ISDIR(inode->mode) && !(bits & 0111) ? -EACCES
+										       : 0;
 	if (v->cred.uid == inode->uid)
 		bits >>= 6;
 	else if (v->cred.gid == inode->gid)
@@ -62,7 +63,8 @@ struct inode *path_peek(struct vfs *v, const char *path, bool follow)
 	struct ext4_name name;
 
 	while (next_name(&path, &name)) {
-		if (!inode || !EXT4_S_ISDIR(inode->mode) || name.len > EXT4_NAME_LEN || vfs_permission(v, inode, MAY_EXEC))
+		if (!inode || !EXT4_S_ISDIR(inode->mode) || name.len > EXT4_NAME_LEN ||
+		    vfs_permission(v, inode, MAY_EXEC))
 			return NULL;
 		if (is_dot(&name))
 			continue;
@@ -80,7 +82,8 @@ struct inode *path_peek(struct vfs *v, const char *path, bool follow)
 
 /* ---- with references */
 
-int path_lookup(struct vfs *v, struct dentry *dir, const struct ext4_name *name, struct dentry **out)
+int path_lookup(struct vfs *v, struct dentry *dir, const struct ext4_name *name,
+		struct dentry **out)
 {
 	struct inode *inode = NULL, *parent = dentry_inode(dir);
 	struct dentry *d;
@@ -106,15 +109,17 @@ int path_lookup(struct vfs *v, struct dentry *dir, const struct ext4_name *name,
 	if (!err)
 		err = ext4_iget(v->fs, ino, IGET_NORMAL, &inode);
 	if (err == -ESTALE)
-		err = ext4_error(v->fs, parent->ino, 0, "entry '%.*s' leads to inode %u, which is free",
-				 (int)name->len, name->bytes, ino);
+		err = ext4_error(v->fs, parent->ino, 0,
+				 "entry '%.*s' leads to inode %u, which is free", (int)name->len,
+				 name->bytes, ino);
 	if (err && err != -ENOENT)
 		return err;
 	return dcache_add(v, dir, name, inode, out);
 }
 
 /* A step down: from the cache, else under the directory's lock. */
-static int step(struct vfs *v, struct dentry *dir, const struct ext4_name *name, struct dentry **out)
+static int step(struct vfs *v, struct dentry *dir, const struct ext4_name *name,
+		struct dentry **out)
 {
 	struct inode *inode = dentry_inode(dir);
 	struct dentry *d;
@@ -204,7 +209,8 @@ static int may_search(const struct walk *w)
 }
 
 /* One name further; a link is followed if more comes behind it, or `follow_last`. */
-static int walk_step(struct walk *w, const struct ext4_name *name, const char **path, bool follow_last)
+static int walk_step(struct walk *w, const struct ext4_name *name, const char **path,
+		     bool follow_last)
 {
 	struct dentry *d;
 	struct inode *inode;
@@ -267,7 +273,9 @@ int path_parent(struct vfs *v, const char *path, struct path_last *out)
 	*out = (struct path_last){ .type = LAST_ROOT };
 	while (!err && next_name(&path, &name)) {
 		if (at_end(path)) {
-			out->type = is_dot(&name) ? LAST_DOT : is_dotdot(&name) ? LAST_DOTDOT : LAST_NAME;
+			out->type = is_dot(&name)      ? LAST_DOT
+				    : is_dotdot(&name) ? LAST_DOTDOT
+						       : LAST_NAME;
 			out->slash = *path;
 			break;
 		}

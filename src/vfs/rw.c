@@ -2,9 +2,9 @@
 /*
  * Reading and writing: the write loop at the top of the founding tree of write.
  *
- * A write holds its file's inode lock from the check of the size to the last page; between the pages it
- * waits, if memory is short, for the flusher, which never needs that lock. What the call made durable by
- * its flags (O_SYNC, O_DSYNC, sync) follows when the lock is free.
+ * A write holds its file's inode lock from the check of the size to the last page; between the
+ * pages it waits, if memory is short, for the flusher, which never needs that lock. What the call
+ * made durable by its flags (O_SYNC, O_DSYNC, sync) follows when the lock is free.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -112,7 +112,8 @@ static int64_t write_page(struct inode *inode, const uint8_t *buf, uint64_t pos,
 	return err ? err : (int64_t)len;
 }
 
-static int64_t generic_perform_write(struct inode *inode, const uint8_t *buf, size_t len, uint64_t pos)
+static int64_t generic_perform_write(struct inode *inode, const uint8_t *buf, size_t len,
+				     uint64_t pos)
 {
 	uint32_t psize = page_size(inode->fs->pages);
 	size_t done = 0;
@@ -122,7 +123,8 @@ static int64_t generic_perform_write(struct inode *inode, const uint8_t *buf, si
 	while (done < len) {
 		uint64_t at = pos + done;
 
-		n = write_page(inode, buf + done, at, (uint32_t)min((uint64_t)(psize - at % psize), len - done));
+		n = write_page(inode, buf + done, at,
+			       (uint32_t)min((uint64_t)(psize - at % psize), len - done));
 		if (n < 0)
 			break;
 		done += (size_t)n;
@@ -150,13 +152,15 @@ static bool is_sync(const struct file *f)
 
 static int64_t generic_write_sync(struct file *f, uint64_t pos, int64_t n)
 {
-	bool datasync = !((f->flags & O_SYNC) == O_SYNC || f->vfs->fs->opt.sync || f->inode->flags & EXT4_SYNC_FL);
+	bool datasync = !((f->flags & O_SYNC) == O_SYNC || f->vfs->fs->opt.sync ||
+			  f->inode->flags & EXT4_SYNC_FL);
 	int err;
 
 	TRACE_SCOPE(f->vfs->fs, generic_write_sync);
 	if (n <= 0 || !is_sync(f))
 		return n;
-	err = ext4_sync_file(f->inode, pos, pos + (uint64_t)n - 1, datasync, dentry_inode(f->dentry->parent)->ino);
+	err = ext4_sync_file(f->inode, pos, pos + (uint64_t)n - 1, datasync,
+			     dentry_inode(f->dentry->parent)->ino);
 	return err ? err : n;
 }
 
@@ -218,14 +222,15 @@ int64_t vfs_write(struct vfs *v, int fd, const void *buf, size_t len)
 /* ---- seek */
 
 /*
- * Data and holes by what is known of each stretch: allocated and delayed is data; unwritten is, where a page
- * of it is dirty; the rest is a hole, and so is the end.
+ * Data and holes by what is known of each stretch: allocated and delayed is data; unwritten is,
+ * where a page of it is dirty; the rest is a hole, and so is the end.
  */
 static int64_t seek_data_or_hole(struct inode *inode, int64_t offset, bool want_data)
 {
 	uint8_t bits = inode->fs->geo.block_bits;
 	uint64_t size = inode->size, at = (uint64_t)offset;
-	ext4_lblk_t end = (ext4_lblk_t)((size + (1u << bits) - 1) >> bits), lblk = (ext4_lblk_t)(at >> bits), first;
+	ext4_lblk_t end = (ext4_lblk_t)((size + (1u << bits) - 1) >> bits),
+		    lblk = (ext4_lblk_t)(at >> bits), first;
 	uint32_t len;
 	int found;
 
@@ -295,7 +300,8 @@ int vfs_fsync(struct vfs *v, int fd, bool datasync)
 	if (f->flags & O_PATH)
 		return -EBADF;
 	TRACE_SCOPE(v->fs, do_fsync, vfs_fsync_range);
-	err = ext4_sync_file(f->inode, 0, INT64_MAX, datasync, dentry_inode(f->dentry->parent)->ino);
+	err = ext4_sync_file(f->inode, 0, INT64_MAX, datasync,
+			     dentry_inode(f->dentry->parent)->ino);
 	/* What write-back met since this file was last told, here or in the flusher. */
 	seen = mapping_report_error(&f->inode->mapping, &f->error_seen);
 	return err ? err : seen;
@@ -338,7 +344,8 @@ int vfs_fadvise(struct vfs *v, int fd, int64_t offset, int64_t len, int advice)
 		return f->flags & O_PATH ? -EBADF : -EINVAL;
 	if (advice < POSIX_FADV_NORMAL || advice > POSIX_FADV_NOREUSE)
 		return -EINVAL;
-	f->ra.random = advice == POSIX_FADV_RANDOM || (f->ra.random && advice != POSIX_FADV_NORMAL &&
-						       advice != POSIX_FADV_SEQUENTIAL);
+	f->ra.random =
+		advice == POSIX_FADV_RANDOM ||
+		(f->ra.random && advice != POSIX_FADV_NORMAL && advice != POSIX_FADV_SEQUENTIAL);
 	return 0;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The system-call end: names resolved, files opened, read, written. What Linux's VFS does above ext4, with
- * its results and errno (the man page of each call is the reference).
+ * The system-call end: names resolved, files opened, read, written. What Linux's VFS does above
+ * ext4, with its results and errno (the man page of each call is the reference).
  *
- * All functions return 0 or a count, else a negative errno, and run in a task of the mount's scheduler.
- * Paths are absolute from the root of the file system; a relative one is taken from there too.
+ * All functions return 0 or a count, else a negative errno, and run in a task of the mount's
+ * scheduler. Paths are absolute from the root of the file system; a relative one is taken from
+ * there too.
  *
  *	dcache.c   the name cache    path.c   the walk    open.c   open, close, the file table
  *	rw.c       read, write, seek, sync    dirs.c   names and listings    attr.c   attributes, fiemap
@@ -24,20 +25,27 @@ struct vfs {
 	struct ext4_fs *fs;
 	struct dcache *dcache;
 	struct file_table *files;
-	struct ext4_cred cred;		/* who acts: the owner of what is created; uid 0 is asked no permission */
+	struct ext4_cred
+		cred; /* who acts: the owner of what is created; uid 0 is asked no permission */
 	struct mutex rename_lock;	/* RANK_RENAME */
 };
 
 /* Takes the mount over: vfs_unmount ends both. */
 must_check int vfs_create_mount(struct ext4_fs *fs, struct vfs **out);
-/* -EBUSY while files are open, and then nothing has changed. Else the mount is gone, whatever the error. */
+/*
+ * -EBUSY while files are open, and then nothing has changed. Else the mount is gone, whatever the
+ * error.
+ */
 int vfs_unmount(struct vfs *v);
 /* As ext4_remount; -EBUSY: read-only, while a file is open for writing or is one without a name. */
 must_check int vfs_remount(struct vfs *v, const struct ext4_options *opt);
 
 /* ---- open files: small numbers, the lowest free first */
 
-/* Flags are open(2)'s (Linux's values): O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_DIRECTORY, O_NOFOLLOW, O_SYNC, O_DSYNC, O_NOATIME, O_PATH. */
+/*
+ * Flags are open(2)'s (Linux's values): O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_DIRECTORY,
+ * O_NOFOLLOW, O_SYNC, O_DSYNC, O_NOATIME, O_PATH.
+ */
 int vfs_open(struct vfs *v, const char *path, int flags, uint32_t mode);
 int vfs_close(struct vfs *v, int fd);
 int64_t vfs_read(struct vfs *v, int fd, void *buf, size_t len);
@@ -62,7 +70,8 @@ int vfs_unlink(struct vfs *v, const char *path);
 int vfs_rmdir(struct vfs *v, const char *path);
 int vfs_readlink(struct vfs *v, const char *path, char *buf, size_t size);
 /* From the position of the open directory on; fn other than 0 stops before that entry is taken. */
-int vfs_readdir(struct vfs *v, int fd, int (*fn)(void *arg, const struct ext4_dirent *d), void *arg);
+int vfs_readdir(struct vfs *v, int fd, int (*fn)(void *arg, const struct ext4_dirent *d),
+		void *arg);
 
 /* ---- attributes */
 
@@ -71,7 +80,8 @@ int vfs_fstat(struct vfs *v, int fd, struct ext4_attributes *out);
 int vfs_access(struct vfs *v, const char *path, int mode);
 int vfs_chmod(struct vfs *v, const char *path, uint32_t mode);
 int vfs_truncate(struct vfs *v, const char *path, int64_t size);
-int vfs_utimens(struct vfs *v, const char *path, const struct ext4_time *atime, const struct ext4_time *mtime);
+int vfs_utimens(struct vfs *v, const char *path, const struct ext4_time *atime,
+		const struct ext4_time *mtime);
 int vfs_chown(struct vfs *v, const char *path, uint32_t uid, uint32_t gid);
 int vfs_statfs(struct vfs *v, const char *path, struct ext4_statfs *out);
 
