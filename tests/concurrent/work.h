@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Workers that use one mount together. Each has files of its own, of which it knows every byte, and all have files
+ * in common, of which each word is the stamp of its file and place, or zero. A full disk is an answer like any other;
+ * a wrong byte, size, name or error is a failure.
+ */
+#ifndef EXTANT_TESTS_CONCURRENT_WORK_H
+#define EXTANT_TESTS_CONCURRENT_WORK_H
+
+#include <stdatomic.h>
+#include "base/random.h"
+#include "extant/extant.h"
+
+#define WORK_FILES 12			/* of each worker; as many in common */
+#define WORK_BLOCKS 64			/* of 4 KiB, the longest file */
+#define WORK_BLOCK_BYTES 4096
+#define WORK_SECTORS (WORK_BLOCK_BYTES / 512)
+
+struct work_file {
+	bool exists;
+	uint64_t size;
+	uint8_t stamped[WORK_BLOCKS];	/* sectors of each block that hold the stamp; zeros behind them */
+};
+
+struct work {
+	struct extant *x;
+	atomic_bool stop;
+	atomic_int failures;
+	atomic_ullong operations, full;	/* done; answered with ENOSPC */
+};
+
+struct worker {
+	struct work *w;
+	uint32_t id;
+	uint64_t operations;		/* to do; UINT64_MAX: until the stop */
+	uint32_t fsync_percent;
+	struct random random;
+	struct work_file files[WORK_FILES];
+	uint8_t buf[2 * WORK_BLOCK_BYTES * 4];
+};
+
+/* The directory for what all have in common. 0 or a negative errno. */
+int work_prepare(struct extant *x);
+void worker_init(struct worker *me, struct work *w, uint32_t id, uint64_t seed, uint64_t operations,
+		 uint32_t fsync_percent);
+/* Makes its directory and works. */
+void worker_run(struct worker *me);
+/* Every file of its own, byte by byte, on whatever mount w->x is now. */
+void worker_verify(struct worker *me);
+
+#endif
