@@ -58,10 +58,12 @@ struct ext4_group {
 	ext4_group_t number;			/* constant */
 	ext4_fsblk_t block_bitmap, inode_bitmap, inode_table;	/* constant */
 	/* from the descriptor; the descriptor's bytes follow them (ext4_group_dirty) */
-	uint32_t free_clusters, free_inodes, used_dirs, itable_unused;
-	uint16_t flags;				/* EXT4_BG_* */
+	/* written under the lock; who looks for a group reads them without, relaxed: a hint */
+	_Atomic uint32_t free_clusters, free_inodes;
+	uint32_t used_dirs, itable_unused;
+	_Atomic uint16_t flags;			/* EXT4_BG_*: written under the lock */
 	bool zeroing;				/* lazyinit.c: no new inode now; fs->zeroed wakes */
-	bool block_bitmap_bad, inode_bitmap_bad;	/* damaged: nothing is taken from it */
+	atomic_bool block_bitmap_bad, inode_bitmap_bad;	/* damaged: nothing is taken from it */
 	struct mb_group *_Atomic mb;		/* mballoc.c: buddy and free extents; NULL: not loaded */
 };
 

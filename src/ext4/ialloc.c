@@ -212,6 +212,7 @@ static uint32_t first_usable(struct ext4_fs *fs, const struct ext4_group *g)
 	return g->number == 0 ? fs->geo.first_ino - 1 : 0;
 }
 
+/* The group's lock held. */
 static bool find_bit(struct ext4_fs *fs, struct ext4_group *g, const struct buffer *bits,
 		     uint32_t *bit)
 {
@@ -219,6 +220,13 @@ static bool find_bit(struct ext4_fs *fs, struct ext4_group *g, const struct buff
 
 	*bit = bitmap_next_zero(bits->data, end, first_usable(fs, g));
 	return *bit < end;
+}
+
+static bool has_free_bit(struct ext4_fs *fs, struct ext4_group *g, const struct buffer *bits,
+			 uint32_t *bit)
+{
+	guard(&g->lock);
+	return find_bit(fs, g, bits, bit);
 }
 
 /* A group in which nothing was allocated yet gets its block bitmap with its first inode. */
@@ -312,7 +320,7 @@ static int search_group(struct search *s)
 	err = ext4_read_inode_bitmap(fs, g, &bits);
 	if (err)
 		return err == -EFSCORRUPTED || err == -EFSBADCRC ? -EAGAIN : err;
-	if (!find_bit(fs, g, bits, &s->bit))
+	if (!has_free_bit(fs, g, bits, &s->bit))
 		return -EAGAIN;
 	if (!s->handle)
 		err = __ext4_journal_start_sb(fs, 0, "__ext4_new_inode", __LINE__, s->type,

@@ -130,7 +130,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = { { "seeds", 1, NULL, 'n' }, { "from", 1, NULL, 'f' },
 		{ "tasks", 1, NULL, 't' }, { "operations", 1, NULL, 'p' }, { "repeat", 1, NULL, 'r' },
 		{ "inline", 0, NULL, 'i' }, { 0 } };
-	struct rig_options opt = { .mkfs = "-b 4096 -J size=4", .size = "10M", .mode = EXTANT_SEEDED,
+	struct rig_options opt = { .mkfs = "-b 4096 -J size=4 -N 128", .size = "9M", .mode = EXTANT_SEEDED,
 				   .mount_options = "cache_mb=8", .trace = true, .write_ns = 20000,
 				   .flush_ns = 2 * NSEC_PER_MSEC };
 	uint64_t seeds = 100, from = 1, repeat = 10;
