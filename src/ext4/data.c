@@ -239,8 +239,11 @@ static int try_begin(struct inode *inode, enum write_kind kind, struct ext4_writ
 	page_lock(w->page);
 	if (ext4_page_is(w->page, PAGE_REMOVED))
 		err = -EAGAIN; /* truncated or reclaimed meanwhile */
-	else
+	if (!err) {
+		/* What is on its way to the device stays as it is: bytes, and where the blocks are. */
+		page_wait_writeback(w->page);
 		err = ext4_block_write_begin(w->handle, inode, kind, w->page, from, from + w->len);
+	}
 	if (!err)
 		return 0;
 	page_unlock(w->page);

@@ -222,12 +222,12 @@ void ext4_inode_forget(struct inode *i)
 static void blocks_to_disk(struct inode *i, struct ext4_inode *raw)
 {
 	uint64_t n = i->blocks;
+	bool huge = n >> 48;
 
-	i->flags &= ~EXT4_HUGE_FILE_FL;
-	if (n >> 48) {
-		i->flags |= EXT4_HUGE_FILE_FL;
+	if (huge != !!(i->flags & EXT4_HUGE_FILE_FL))
+		i->flags ^= EXT4_HUGE_FILE_FL;
+	if (huge)
 		n >>= i->fs->geo.block_bits - 9;
-	}
 	raw->i_blocks_lo = le32_of((uint32_t)n);
 	raw->l_i_blocks_high = le16_of((uint16_t)(n >> 32));
 }
@@ -276,9 +276,10 @@ static void to_disk(struct inode *i, struct ext4_inode *raw)
 static bool fill_raw(struct inode *i, struct ext4_inode *raw)
 {
 	struct ext4_fs *fs = i->fs;
-	uint64_t old_size = le32_get(raw->i_size_lo) | (uint64_t)le32_get(raw->i_size_high) << 32;
+	uint64_t old_size;
 
 	guard(&i->attr_lock);
+	old_size = le32_get(raw->i_size_lo) | (uint64_t)le32_get(raw->i_size_high) << 32;
 	if (atomic_load_explicit(&i->state, memory_order_relaxed) & INODE_FRESH) {
 		memset(raw, 0, fs->geo.inode_size);
 		if (fs->geo.inode_size > EXT4_GOOD_OLD_INODE_SIZE)
@@ -413,12 +414,42 @@ static bool same_time(struct ext4_time a, struct ext4_time b)
 	return a.sec == b.sec && a.nsec == b.nsec;
 }
 
+struct stamps {
+	struct ext4_time atime, mtime, ctime;
+};
+
+/* The copy may be torn by a writer: then it is taken again. */
+racy_reader static void copy_stamps(const struct inode *i, struct stamps *out)
+{
+	const volatile struct inode *v = i;
+
+	out->atime.sec = v->atime.sec;
+	out->atime.nsec = v->atime.nsec;
+	out->mtime.sec = v->mtime.sec;
+	out->mtime.nsec = v->mtime.nsec;
+	out->ctime.sec = v->ctime.sec;
+	out->ctime.nsec = v->ctime.nsec;
+}
+
+static struct stamps stamps_of(struct inode *i)
+{
+	struct stamps s;
+	uint32_t seq;
+
+	do {
+		seq = seq_read_begin(&i->attr_seq);
+		copy_stamps(i, &s);
+	} while (seq_read_again(&i->attr_seq, seq));
+	return s;
+}
+
 int ext4_update_time(struct inode *i)
 {
 	struct ext4_time now = ext4_current_time(i->fs);
+	struct stamps s = stamps_of(i);
 
 	TRACE_SCOPE(i->fs, file_update_time);
-	if (same_time(i->mtime, now) && same_time(i->ctime, now))
+	if (same_time(s.mtime, now) && same_time(s.ctime, now))
 		return 0;
 	attr_write_begin(i);
 	i->mtime = i->ctime = now;
@@ -432,16 +463,18 @@ static bool time_before(struct ext4_time a, struct ext4_time b)
 }
 
 /* relatime: when it is not newer than the last change, or a day old. */
-static bool atime_is_due(const struct inode *i, struct ext4_time now)
+static bool atime_is_due(struct inode *i, struct ext4_time now)
 {
 	const struct ext4_options *o = &i->fs->opt;
+	struct stamps s;
 
 	if (o->noatime || i->flags & EXT4_NOATIME_FL || (o->nodiratime && EXT4_S_ISDIR(i->mode)))
 		return false;
-	if (same_time(i->atime, now))
+	s = stamps_of(i);
+	if (same_time(s.atime, now))
 		return false;
-	return o->strictatime || !time_before(i->mtime, i->atime) ||
-	       !time_before(i->ctime, i->atime) || now.sec - i->atime.sec >= 24 * 60 * 60;
+	return o->strictatime || !time_before(s.mtime, s.atime) ||
+	       !time_before(s.ctime, s.atime) || now.sec - s.atime.sec >= 24 * 60 * 60;
 }
 
 void ext4_touch_atime(struct inode *i)

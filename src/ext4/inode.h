@@ -48,8 +48,10 @@ struct inode {
 	 */
 	struct mutex attr_lock;
 	uint16_t mode;
-	uint32_t uid, gid, nlink, flags;	/* flags: EXT4_*_FL */
-	uint64_t size;
+	uint32_t uid, gid, nlink;
+	/* these two also read by themselves, anywhere: atomic, sequentially consistent */
+	_Atomic uint32_t flags;		/* EXT4_*_FL */
+	_Atomic uint64_t size;
 	uint64_t blocks;		/* 512-byte units, allocated ones */
 	struct ext4_time atime, mtime, ctime, crtime;
 	uint32_t rdev_major, rdev_minor;
@@ -58,7 +60,7 @@ struct inode {
 	/* the map */
 	struct rwlock map_lock;		/* RANK_MAP: i_data, extent tree, disk_size */
 	le32 i_data[15];		/* i_block as on disk */
-	uint64_t disk_size;		/* what the inode table says; <= size */
+	_Atomic uint64_t disk_size;	/* what the inode table says; <= size; as `size` */
 	uint64_t file_acl;		/* block of extended attributes */
 	uint16_t extra_isize;
 	uint32_t dtime_or_next_orphan;
