@@ -48,10 +48,10 @@ demo: build
 	tests/demo/demo build/extant
 
 test: build build-sanitize build-thread
-	tests/run-tests build-sanitize:unit,cli build-thread:unit build:!unit,!soak,!bench
+	tests/run-tests build-sanitize:unit,cli,concurrent build-thread:unit,concurrent build:!unit,!soak,!bench
 
 soak: build build-sanitize build-thread
-	tests/run-tests build-sanitize:unit,cli build-thread:unit build:!unit,!bench
+	tests/run-tests build-sanitize:unit,cli,concurrent build-thread:unit,concurrent build:!unit,!bench
 
 bench: build
 	tests/run-tests build:bench

@@ -187,14 +187,15 @@ static void inode_free(struct epoch_node *node)
 	rwlock_fini(&i->invalidate_lock);
 	mutex_fini(&i->writeback_lock);
 	mutex_fini(&i->reserve_lock);
-	budget_uncharge(fs->budget, sizeof(*i));
 	arena_free(fs->arena, i);
 }
 
 /* Nobody finds it any more; who saw it in a chain may still look at its number. It has no pages. */
 static void inode_retire(struct inode *i)
 {
-	mapping_fini(&i->mapping); /* takes a lock: not at the end of an epoch */
+	/* These two take locks: not at the end of an epoch. */
+	mapping_fini(&i->mapping);
+	budget_uncharge(i->fs->budget, sizeof(*i));
 	epoch_retire(&i->retire, inode_free);
 }
 
@@ -284,6 +285,7 @@ struct inode *ext4_inode_prepare(struct ext4_fs *fs)
 void ext4_inode_unprepare(struct inode *i)
 {
 	mapping_fini(&i->mapping);
+	budget_uncharge(i->fs->budget, sizeof(*i));
 	inode_free(&i->retire);
 }
 

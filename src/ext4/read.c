@@ -362,7 +362,7 @@ int64_t ext4_read(struct inode *inode, uint64_t pos, void *buf, size_t len,
 {
 	struct ext4_fs *fs = inode->fs;
 	uint32_t psize = ext4_page_size(fs);
-	uint64_t size = *(volatile uint64_t *)&inode->size, done = 0;
+	uint64_t size = inode->size, done = 0;
 	struct page *p;
 
 	if (pos >= size)

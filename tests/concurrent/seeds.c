@@ -7,6 +7,7 @@
  *
  *	seeds [--seeds N] [--from S] [--tasks N] [--operations N] [--repeat EVERY] [--inline] [-o MOUNTOPTS]
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,29 @@ static int run_tasks(void *arg)
 	return 0;
 }
 
+#define LEFT_BYTES 500000u
+
+/* All but a little of the disk is taken, so that the tasks soon find it full. */
+static int fill_disk(struct extant *x)
+{
+	static uint8_t zeros[1 << 16];
+	struct extant_statfs st;
+	int64_t at = 0, n = 0;
+	int fd = extant_open(x, "/filler", O_CREAT | O_WRONLY, 0600), err = fd < 0 ? fd : 0;
+
+	while (!err) {
+		err = extant_statfs(x, "/", &st);
+		if (err || st.free * st.block_size < LEFT_BYTES)
+			break;
+		n = extant_pwrite(x, fd, zeros, sizeof(zeros), at);
+		err = n < 0 ? (int)n : 0;
+		at += n;
+	}
+	if (!err)
+		err = extant_fsync(x, fd);
+	return fd < 0 || extant_close(x, fd) ? -EIO : err;
+}
+
 static struct result run_seed(struct seeds *s, uint64_t seed)
 {
 	struct result res = { 0 };
@@ -67,6 +91,7 @@ static struct result run_seed(struct seeds *s, uint64_t seed)
 	res.failed |= work_prepare(s->rig.x) != 0;
 	for (int i = 0; i < s->tasks; i++)
 		worker_init(&s->workers[i], &s->w, (uint32_t)i, seed, s->operations, 20);
+	res.failed |= fill_disk(s->rig.x) != 0;
 	res.failed |= task_call(s->rig.x->sched, "main", run_tasks, s) != 0;
 	sched_get_stats(s->rig.x->sched, &stats);
 	res.switches = stats.switch_hash;

@@ -338,19 +338,19 @@ int work_prepare(struct extant *x)
 void worker_init(struct worker *me, struct work *w, uint32_t id, uint64_t seed, uint64_t operations,
 		 uint32_t fsync_percent)
 {
+	char path[64];
+	int err;
+
 	*me = (struct worker){ .w = w, .id = id, .operations = operations, .fsync_percent = fsync_percent };
 	random_init_seed(&me->random, seed * 1000 + id);
+	(void)snprintf(path, sizeof(path), "/own-%u", id);
+	err = extant_mkdir(w->x, path, 0755);
+	if (err)
+		fail(me, "mkdir %s: %s", path, strerror(-err));
 }
 
 void worker_run(struct worker *me)
 {
-	char path[64];
-	int err;
-
-	(void)snprintf(path, sizeof(path), "/own-%u", me->id);
-	err = extant_mkdir(me->w->x, path, 0755);
-	if (err)
-		fail(me, "mkdir %s: %s", path, strerror(-err));
 	for (uint64_t i = 0; i < me->operations && !atomic_load(&me->w->stop); i++) {
 		step(me);
 		atomic_fetch_add(&me->w->operations, 1);

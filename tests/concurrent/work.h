@@ -41,9 +41,9 @@ struct worker {
 
 /* The directory for what all have in common. 0 or a negative errno. */
 int work_prepare(struct extant *x);
+/* Makes its directory, too. */
 void worker_init(struct worker *me, struct work *w, uint32_t id, uint64_t seed, uint64_t operations,
 		 uint32_t fsync_percent);
-/* Makes its directory and works. */
 void worker_run(struct worker *me);
 /* Every file of its own, byte by byte, on whatever mount w->x is now. */
 void worker_verify(struct worker *me);
