@@ -3,8 +3,8 @@
  * One more extent in the tree.
  *
  *	1. A neighbour that it continues grows by it.
- *	2. Else it becomes an entry: in its leaf; where that is full and the extent comes last in it,
- *	   in the next leaf if that has room; else after room was made.
+ *	2. Else it becomes an entry: in its leaf; where that is full and the extent comes last, in
+ *	   the next leaf if that has room; else after room was made.
  *	3. What has become joinable is joined, and the keys above follow.
  *
  * While a larger extent is being cut up (PRE_IO) neither 1 nor 3 happens: they would undo it.

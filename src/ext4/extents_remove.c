@@ -146,8 +146,8 @@ static int remove_node(struct removal *r, int level)
 }
 
 /*
- * From the last extent of the leaf that the way takes, backwards. Of an empty leaf the event shows the
- * header, which stands where an entry before the first would: so does Linux.
+ * From the last extent of the leaf that the way takes, backwards. Of an empty leaf the event shows
+ * the header, which stands where an entry before the first would: so does Linux.
  */
 static int remove_from_leaf(struct removal *r)
 {

@@ -3,8 +3,9 @@
  * A file system for tests of the map that consists of one inode: real buffers on a device in
  * memory, and, in place of journal, allocator and inode table, toys that watch:
  *
- *	journal		a change without write access, or without being made dirty, is found at the next
- *			commit; a handle that dirties more blocks than it has credits, at once
+ *	journal		a change without write access, or without being made dirty, is found at
+ *			the next commit; a handle that dirties more blocks than it has credits, at
+ *			once
  *	allocator	which blocks are in use; blocks for trees lie in a region of their own
  *	inode table	holds the root as it was when the inode was last made dirty
  *
@@ -53,7 +54,7 @@ struct map_fake {
 	ext4_fsblk_t own_first, own_count; /* blocks that no file may map */
 	uint32_t reserved, released; /* delayed blocks */
 	bool no_space; /* ext4_da_reserve_space fails */
-	bool hostile; /* damage is expected: what is freed need not be in use, changes may be lost */
+	bool hostile; /* damage is expected: what is freed may be free, changes may be lost */
 };
 
 /* `entries` to a node; 0: as many as fit. */

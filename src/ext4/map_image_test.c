@@ -317,7 +317,7 @@ static void changed_maps_read_back_and_e2fsck_agrees(void **state)
 
 /* ---- without memory */
 
-/* As map_some and remove_some, with one allocation that fails: nothing is expected but a whole image. */
+/* As map_some and remove_some, with one allocation that fails: the image must stay whole. */
 static int try_step(struct mounted *m, struct inode *inode)
 {
 	struct ext4_fs *fs = inode->fs;
@@ -327,7 +327,8 @@ static int try_step(struct mounted *m, struct inode *inode)
 	struct handle *h;
 	int err, stop;
 
-	if (ext4_journal_start(fs, inode->ino, HT_MAP_BLOCKS, ext4_chunk_credits(inode, map.len), &h))
+	if (ext4_journal_start(fs, inode->ino, HT_MAP_BLOCKS, ext4_chunk_credits(inode, map.len),
+			       &h))
 		return -ENOMEM;
 	arena_fail_at(m->arena, random_below(&m->random, 4));
 	if (random_below(&m->random, 8)) {
