@@ -749,7 +749,8 @@ def excused(what, etext, ctext):
     """Found by ours alone: what e2fsck -n does not look at, or makes right without a word."""
     return not said(0, etext) and (what == 'super 0xe8' or re.search(
         'extent node: depth|^journal: |flag 0x200000|high half of i_blocks|'
-        'inode 7: attribute block|name with a zero byte|has no kind|^block bitmap: group .* in use, but marked free', ctext, re.M))
+        'inode 7: attribute block|name with a zero byte|has no kind|names are there twice|'
+        '^block bitmap: group .* in use, but marked free', ctext, re.M))
 
 
 # ---- what Linux leaves behind
