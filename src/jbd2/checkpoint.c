@@ -116,6 +116,11 @@ void checkpoint_insert(struct journal *j, struct journal_head *jh, struct transa
 	list_add_head(&t->checkpoint, &jh->cp_link);
 }
 
+void checkpoint_need_not_write(struct journal *j, struct journal_head *jh)
+{
+	set_dirty(j, jh, false);
+}
+
 /* Takes what is in place off its list, unless that has changed; `b` is referenced by the caller. */
 static void reap_one(struct journal *j, struct buffer *b, bool even_in_transaction)
 {
@@ -141,7 +146,7 @@ static struct transaction *oldest(struct journal *j)
 	return list_first(&j->checkpoints, struct transaction, link);
 }
 
-/* The first block of the oldest transaction, if it is in place and nobody is at it; referenced. */
+/* The first block of the oldest transaction, if it is stable in place and nobody is at it; referenced. */
 static struct buffer *first_to_reap(struct journal *j)
 {
 	struct transaction *t;
@@ -152,7 +157,7 @@ static struct buffer *first_to_reap(struct journal *j)
 	if (!t)
 		return NULL;
 	jh = list_first(&t->checkpoint, struct journal_head, cp_link);
-	if (jh->transaction || jh->cp_dirty || jh->cp_writing)
+	if (jh->transaction || jh->cp_dirty || jh->cp_writing || jh->cp_flush >= j->flushes_done)
 		return NULL;
 	return buffer_hold(jh->buffer);
 }
@@ -163,6 +168,21 @@ void checkpoint_reap(struct journal *j)
 
 	while ((b = first_to_reap(j)))
 		reap_one(j, b, false);
+}
+
+/* ---- flushes */
+
+uint64_t checkpoint_flush_begins(struct journal *j)
+{
+	guard(&j->list_lock);
+	return ++j->flushes_begun;
+}
+
+void checkpoint_flush_ends(struct journal *j, uint64_t flush, int err)
+{
+	guard(&j->list_lock);
+	if (!err)
+		j->flushes_done = max(j->flushes_done, flush);
 }
 
 /* ---- collecting */
@@ -282,6 +302,7 @@ static void end_one(struct journal *j, const struct item *item, int err)
 	mutex_lock(&b->state_lock);
 	mutex_lock(&j->list_lock);
 	jh->cp_writing = false;
+	jh->cp_flush = j->flushes_begun;
 	if (!err && jh->cp_transaction->tid == item->tid)
 		set_dirty(j, jh, false);
 	mutex_unlock(&j->list_lock);

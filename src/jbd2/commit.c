@@ -199,16 +199,19 @@ static int commit_record(struct commit *c)
 {
 	struct journal *j = c->j;
 	struct log_position in_place, tail;
+	uint64_t flush;
 	int err = 0;
 
 	set_state(c, T_RECORD);
 	if (!MUTANT(ordered_late))
 		err = ordered_error(c, ordered_wait(j, c->t));
 	note_in_place(c, &in_place, &tail);
+	flush = checkpoint_flush_begins(j);
 	if (!err && j->opt.barrier && j->fs_device != j->log_device)
 		err = block_flush(j->fs_device);
 	if (!err)
 		err = write_record(c);
+	checkpoint_flush_ends(j, flush, err);
 	if (!err)
 		flushed_in_place(c, &in_place, &tail);
 	return err ? err : ordered_late(c);
@@ -243,6 +246,16 @@ static void drop_older_copy(struct journal *j, struct journal_head *jh)
 	checkpoint_remove(j, jh);
 }
 
+/* One that the transaction only freed is reaped later, as in Linux; there is nothing to write. Both locks. */
+static void finish_freed(struct journal *j, struct journal_head *jh)
+{
+	if (jh->only_freed)
+		checkpoint_need_not_write(j, jh);
+	else
+		drop_older_copy(j, jh);
+	jh->only_freed = false;
+}
+
 /*
  * Takes the locks of a block of the transaction. A freed block may be used for something else once the
  * commit is over, so a write in place that is still under way must end first.
@@ -273,7 +286,7 @@ static void finish_block(struct commit *c, struct journal_head *jh, int err)
 		drop_older_copy(j, jh);
 		checkpoint_insert(j, jh, c->t);
 	} else if (!err && jh->place == JH_FORGET) {
-		drop_older_copy(j, jh);
+		finish_freed(j, jh);
 	}
 	move_to_next(j, jh);
 	put = jh_release(j, jh);

@@ -140,6 +140,7 @@ struct journal_head {
 	bool next_modified;			/* cost a credit in `next_transaction` */
 	bool next_forget;			/* freed in `next_transaction` */
 	bool was_dirty;				/* waited to be written without journal before */
+	bool only_freed;			/* FORGET, and `transaction` did nothing else to it */
 	uint8_t *frozen;			/* what `transaction` made of it; next_transaction goes on */
 	const struct buffer_kind *frozen_kind;
 	struct buffer_owner frozen_owner;
@@ -153,6 +154,7 @@ struct journal_head {
 	bool cp_log_escaped;
 	bool cp_dirty;				/* not in place yet */
 	bool cp_writing;			/* being written in place */
+	uint64_t cp_flush;			/* flushes begun when that was done: a later one makes it stable */
 };
 
 /* ---- handles */
@@ -225,6 +227,7 @@ struct journal {
 	struct mutex list_lock;
 	struct list checkpoints GUARDED_BY(list_lock);	/* transactions, oldest first */
 	_Atomic uint64_t cp_dirty_blocks;	/* written under list_lock */
+	uint64_t flushes_begun, flushes_done GUARDED_BY(list_lock);	/* of what is in place */
 	struct waitq wait_in_place;	/* with list_lock: a write in place has ended */
 	struct waitq wait_inode;	/* with list_lock: the commit is done with an inode */
 
@@ -334,8 +337,13 @@ void transaction_drop_reserved(struct journal *j, struct transaction *t);
 void checkpoint_remove(struct journal *j, struct journal_head *jh);
 /* Onto the list of `t`, which has logged it. Both locks. */
 void checkpoint_insert(struct journal *j, struct journal_head *jh, struct transaction *t);
-/* Reaps what is in place, oldest transaction first, up to the first block that is not. Commit task. */
+/* What waited to be written in place is wanted no more. Both locks. */
+void checkpoint_need_not_write(struct journal *j, struct journal_head *jh);
+/* Reaps what is stable in place, oldest transaction first, up to the first block that is not. Commit task. */
 void checkpoint_reap(struct journal *j);
+/* Around a flush of the file system's device; `err`: how it went. */
+uint64_t checkpoint_flush_begins(struct journal *j);
+void checkpoint_flush_ends(struct journal *j, uint64_t flush, int err);
 /* Until there may be room: 0, or an error. Holding nothing. */
 must_check int checkpoint_make_room(struct journal *j);
 must_check int checkpoint_everything(struct journal *j);

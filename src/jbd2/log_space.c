@@ -190,8 +190,10 @@ static int settle_tail(struct journal *j, const struct log_position *written)
 
 static int move_tail(struct journal *j, const struct log_position *to)
 {
+	uint64_t flush = checkpoint_flush_begins(j);
 	int err = j->opt.barrier && !MUTANT(tail_unflushed) ? block_flush(j->fs_device) : 0;
 
+	checkpoint_flush_ends(j, flush, err);
 	if (err) {
 		journal_log(j, LOG_ERROR, "cannot flush what was written in place: error %d", -err);
 		jbd2_journal_abort(j, err);

@@ -281,7 +281,7 @@ static int enter_transaction(struct handle *h, struct journal_head *jh)
 	} else {
 		guard(&j->list_lock);
 		jh_file(jh, t, JH_RESERVED);
-		jh->modified = false;
+		jh->modified = jh->only_freed = false;
 	}
 	revoke_cancel(h, jh->buffer->block);
 	return 0;
@@ -424,13 +424,15 @@ static void return_credit(struct handle *h, bool *modified)
 	*modified = false;
 }
 
-/* Both locks. What of it is still to be kept until the handle's transaction is stable, is kept. */
+/*
+ * Both locks. What of it is still to be kept until the handle's transaction is stable, is kept. A block
+ * that is in place stays on its checkpoint list, as in Linux, until that is reaped.
+ */
 static void forget_locked(struct handle *h, struct journal_head *jh)
 {
 	struct transaction *t = h->transaction;
-	struct journal *j = h->journal;
 
-	jh->was_dirty = false;
+	jh->was_dirty = jh->only_freed = false;
 	if (jh->transaction == t) {
 		return_credit(h, &jh->modified);
 		if (jh->cp_transaction)
@@ -444,8 +446,7 @@ static void forget_locked(struct handle *h, struct journal_head *jh)
 		jh->next_forget = true;
 	} else if (jh->cp_dirty || jh->cp_writing) {
 		jh_file(jh, t, JH_FORGET);
-	} else {
-		checkpoint_remove(j, jh);
+		jh->only_freed = true;
 	}
 }
 
