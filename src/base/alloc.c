@@ -450,3 +450,8 @@ void arena_fail_at(struct arena *a, uint64_t nth)
 {
 	atomic_store(&a->fail_countdown, nth);
 }
+
+bool arena_fail_pending(const struct arena *a)
+{
+	return atomic_load(&a->fail_countdown) != UINT64_MAX;
+}

@@ -48,13 +48,18 @@ void arena_free(struct arena *a, void *p);
 must_check void *arena_block_alloc(struct arena *a, size_t size);
 void arena_block_free(struct arena *a, void *p, size_t size);
 
-/* What is allocated now, in bytes, and how many allocations were made since the arena began. */
+/*
+ * What is allocated now, in bytes, and how many allocations were made since the arena began (a piece made larger
+ * where it lies is one).
+ */
 size_t arena_bytes(const struct arena *a);
 uint64_t arena_allocations(const struct arena *a);
 /* What the arena holds of the C library's memory, used or not. */
 size_t arena_footprint(const struct arena *a);
 /* The allocation with number `nth` from now (0: the next one) fails, once; UINT64_MAX: none. */
 void arena_fail_at(struct arena *a, uint64_t nth);
+/* The failure that was asked for has not come yet. */
+bool arena_fail_pending(const struct arena *a);
 
 #define arena_new(a, type) ((type *)arena_zalloc(a, sizeof(type)))
 

@@ -205,6 +205,8 @@ must_check int buffer_write_sync(struct buffer *b, unsigned flags);
  * meanwhile may be left.
  */
 must_check int buffer_write_dirty(struct buffer_cache *c);
+/* Before the end, when they cannot be written: what is dirty is dirty no more, and lost. */
+void buffer_drop_dirty(struct buffer_cache *c);
 
 struct buffer_cache_stats {
 	uint64_t count;			/* buffers in the hash */

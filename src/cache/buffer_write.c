@@ -110,6 +110,23 @@ bool buffer_clear_dirty(struct buffer *b)
 	return was_dirty;
 }
 
+void buffer_drop_dirty(struct buffer_cache *c)
+{
+	struct buffer *b;
+
+	for (;;) {
+		mutex_lock(&c->dirty_lock);
+		b = first_from(c, 0);
+		if (b)
+			buffer_hold(b);
+		mutex_unlock(&c->dirty_lock);
+		if (!b)
+			return;
+		(void)buffer_clear_dirty(b); /* that it is dropped is what was asked for */
+		buffer_put(b);
+	}
+}
+
 /* ---- around a transfer; with BUFFER_IO */
 
 static void seal(struct buffer *b)

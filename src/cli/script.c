@@ -490,6 +490,7 @@ static int64_t mount_now(struct script *s, const char *options)
 		.opt = &s->opt,
 		.clock = s->clock,
 		.trace = s->trace,
+		.arena = s->arena,
 		.dialect = s->dialect,
 	};
 	int err = 0;

@@ -26,6 +26,7 @@ struct script {
 	/* What a mount works on, instead of opening `image`; or NULL. */
 	int (*open_device)(void *arg, struct block_device **out);
 	void *around_arg;
+	struct arena *arena;		/* of each mount, for tests; NULL: each has its own */
 	/* the state of the run */
 	struct extant *x;		/* NULL: not mounted */
 	int fds[SCRIPT_FILES];		/* the mount's descriptors; -1: free */

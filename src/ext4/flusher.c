@@ -133,6 +133,7 @@ static int write_inodes(struct flusher *f, enum writeback_mode mode, bool kupdat
 	return err;
 }
 
+/* What was left to write `older_than_ns` ago or earlier; all with CLOCK_NEVER. */
 static int write_metadata(struct ext4_fs *fs, int64_t older_than_ns)
 {
 	return fs->journal ? jbd2_checkpoint_writeback(fs->journal, older_than_ns)
@@ -148,13 +149,13 @@ static int round_of(struct flusher *f, enum work kind)
 	return err ? err : last;
 }
 
-/* Each interval: what is old, and what committed transactions left. */
+/* Each interval: what became dirty OLD_NS ago, and what transactions left that committed so long ago. */
 static void tick(struct flusher *f)
 {
-	int64_t old = clock_monotonic(f->fs->clock) - OLD_NS;
+	int64_t before_ns = clock_monotonic(f->fs->clock) - OLD_NS;
 
-	(void)write_inodes(f, WB_NONE, true, old); /* an error is kept in the mapping for fsync */
-	ignore_result(write_metadata(f->fs, old)); /* the journal keeps its own */
+	(void)write_inodes(f, WB_NONE, true, before_ns); /* an error is kept in the mapping for fsync */
+	ignore_result(write_metadata(f->fs, OLD_NS)); /* the journal keeps its own */
 }
 
 /* ---- the task */

@@ -261,8 +261,10 @@ static void take_down(struct ext4_fs *fs)
 	arena_free(a, fs->flex);
 	if (fs->pages)
 		page_cache_destroy(fs->pages);
-	if (fs->buffers)
+	if (fs->buffers) {
+		buffer_drop_dirty(fs->buffers); /* what failed to be written has been told */
 		buffer_cache_destroy(fs->buffers);
+	}
 	epoch_drain();
 	if (fs->budget)
 		budget_destroy(fs->budget);

@@ -243,8 +243,8 @@ must_check int jbd2_journal_flush(struct journal *j);
 /* ---- checkpoint: writing in place */
 
 /*
- * The flusher's part: writes in place what committed transactions left to write (those older than
- * `older_than_ns`, or all with CLOCK_NEVER), sorted and merged. No flush; the tail moves with a later commit.
+ * The flusher's part: writes in place what transactions left to write that committed `older_than_ns` ago or earlier (a
+ * span, not a time; CLOCK_NEVER: all of them), sorted and merged. No flush; the tail moves with a later commit.
  */
 must_check int jbd2_checkpoint_writeback(struct journal *j, int64_t older_than_ns);
 uint64_t jbd2_checkpoint_bytes(const struct journal *j);

@@ -11,6 +11,7 @@
 
 struct extant {
 	struct arena *arena;
+	bool own_arena;			/* ends with the mount */
 	struct sched *sched;
 	struct clock own_clock;
 	struct clock *clock;
@@ -28,6 +29,7 @@ struct lib_mount_args {
 	struct clock *clock;		/* NULL: as the options say; else outlives the mount */
 	struct trace *trace;		/* NULL: none; else outlives the mount */
 	struct block_device *device;	/* NULL: the image is opened; else taken over */
+	struct arena *arena;		/* NULL: one of its own; else empty again when the mount has ended */
 	enum trace_dialect dialect;	/* what the options do not say */
 };
 must_check int lib_mount(const struct lib_mount_args *args, struct extant **out);

@@ -157,12 +157,14 @@ static int mount_fs(struct extant *x, const struct lib_mount_args *args)
 struct mount_call {
 	struct extant *x;
 	const struct lib_mount_args *args;
+	bool began;			/* the device is in the mount's hands */
 };
 
 static int mount_call(void *arg)
 {
 	struct mount_call *c = arg;
 
+	c->began = true;
 	return mount_fs(c->x, c->args);
 }
 
@@ -170,6 +172,7 @@ static int mount_call(void *arg)
 static void drop(struct extant *x)
 {
 	struct arena *a = x->arena;
+	bool own = x->own_arena;
 
 	if (x->sched && sched_poisoned(x->sched))
 		arena_expect_leaks(a);
@@ -177,22 +180,25 @@ static void drop(struct extant *x)
 	arena_free(a, x->image);
 	arena_free(a, x->mount_point);
 	arena_free(a, x);
-	arena_destroy(a);
+	if (own)
+		arena_destroy(a);
 }
 
 int lib_mount(const struct lib_mount_args *args, struct extant **out)
 {
-	struct arena *a = arena_create();
+	struct arena *a = args->arena ? args->arena : arena_create();
 	struct extant *x = a ? arena_new(a, struct extant) : NULL;
-	struct mount_call call = { x, args };
+	struct mount_call call = { x, args, false };
 	int err;
 
 	if (!x) {
-		if (a)
+		block_close(args->device);
+		if (a && !args->arena)
 			arena_destroy(a);
 		return -ENOMEM;
 	}
 	x->arena = a;
+	x->own_arena = !args->arena;
 	err = take_options(x, args->opt);
 	if (!err) {
 		choose_clock(x, args->clock);
@@ -200,6 +206,8 @@ int lib_mount(const struct lib_mount_args *args, struct extant **out)
 	}
 	if (!err)
 		err = task_call(x->sched, "mount", mount_call, &call);
+	if (err && !call.began)
+		block_close(args->device);
 	if (err)
 		drop(x);
 	else
