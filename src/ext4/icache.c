@@ -289,20 +289,28 @@ void ext4_inode_unprepare(struct inode *i)
 	inode_free(&i->retire);
 }
 
-int ext4_inode_insert_new(struct inode *i, uint32_t ino)
+/* With `ino` free in the cache, or false: it is in use there. What is being evicted is waited for. */
+static bool insert_unless_used(struct inode *i, uint32_t ino)
 {
 	struct inode_cache *c = i->fs->inodes;
 	struct inode *old;
 
 	guard(&c->lock);
 	while ((old = find(c, ino)) != NULL) {
-		if (atomic_load(&old->refs) >= 0) /* the bitmap says free, and yet it is in use */
-			return ext4_error(i->fs, ino, 0, "inode is free in its bitmap and in use");
+		if (atomic_load(&old->refs) >= 0)
+			return false;
 		(void)waitq_sleep(&c->changed, &c->lock, CLOCK_NEVER, "an inode is gone");
 	}
 	i->ino = ino;
 	insert(c, i);
-	return 0;
+	return true;
+}
+
+int ext4_inode_insert_new(struct inode *i, uint32_t ino)
+{
+	if (insert_unless_used(i, ino))
+		return 0;
+	return ext4_error(i->fs, ino, 0, "inode is free in its bitmap and in use");
 }
 
 void ext4_iput(struct inode *i)
