@@ -88,6 +88,15 @@ static int be_unlink(void *fs, const char *path)
 	return extant_unlink(fs, path);
 }
 
+/* libextant has no rename yet. */
+static int be_rename(void *fs, const char *from, const char *to)
+{
+	(void)fs;
+	(void)from;
+	(void)to;
+	return -ENOSYS;
+}
+
 static int be_stat(void *fs, const char *path, struct fsb_stat *st)
 {
 	struct extant_stat s;
@@ -141,7 +150,7 @@ static const struct fsb_ops ops = {
 	.name = "extant", .thread_safe = 1,
 	.mount = be_mount, .umount = be_umount, .sync = be_sync,
 	.open = be_open, .close = be_close, .pwrite = be_pwrite, .pread = be_pread, .fsync = be_fsync,
-	.mkdir = be_mkdir, .rmdir = be_rmdir, .unlink = be_unlink, .stat = be_stat,
+	.mkdir = be_mkdir, .rmdir = be_rmdir, .unlink = be_unlink, .rename = be_rename, .stat = be_stat,
 	.readdir = be_readdir, .extents = be_extents,
 };
 
