@@ -66,7 +66,7 @@ struct inode {
 	uint32_t dtime_or_next_orphan;
 	struct es_tree es;
 	struct mutex reserve_lock;	/* RANK_RESERVE */
-	uint32_t reserved_blocks;	/* delayed, not yet allocated; under reserve_lock */
+	_Atomic uint32_t reserved_blocks; /* delayed, not yet allocated; changed under reserve_lock */
 
 	/* allocation */
 	struct list preallocations;	/* mb_prealloc.c */
