@@ -193,7 +193,7 @@ static int start_handle(struct inode *inode, enum write_kind kind, struct ext4_w
 	const char *caller = kind == WRITE_DELAYED ? "ext4_da_write_begin" : "ext4_write_begin";
 
 	return __ext4_journal_start(fs, inode->ino, caller, __LINE__, HT_WRITE_PAGE, credits, 0,
-				       &w->handle);
+				    &w->handle);
 }
 
 /* The page, found and referenced but not locked: the handle comes before the lock. */
@@ -344,8 +344,8 @@ static void let_page_go(struct ext4_write *w)
 	w->page = NULL;
 }
 
-/* ext4_da_write_end: only the size in memory grows; the one on disk follows the allocation. */
-static int da_write_end(struct inode *inode, struct ext4_write *w, uint32_t copied)
+/* Only the size in memory grows; the one on disk follows the allocation. */
+static int ext4_da_write_end(struct inode *inode, struct ext4_write *w, uint32_t copied)
 {
 	struct ext4_fs *fs = inode->fs;
 	uint32_t from = (uint32_t)(w->pos % ext4_page_size(fs)), to = from + copied;
@@ -431,7 +431,7 @@ int ext4_write_end(struct inode *inode, struct ext4_write *w, uint32_t copied)
 	if (copied < w->len && !ext4_page_is(w->page, PAGE_UPTODATE))
 		copied = 0;
 	err = journaled ? journalled_write_end(inode, w, copied)
-	      : w->delayed ? da_write_end(inode, w, copied)
+	      : w->delayed ? ext4_da_write_end(inode, w, copied)
 			   : plain_write_end(inode, w, copied);
 	stop = ext4_journal_stop(inode->fs, w->handle);
 	if (copied < w->len)

@@ -198,9 +198,8 @@ void ext4_dir_init_block(const struct ext4_fs *fs, struct buffer *b)
 /* The last byte first: names of a directory often begin alike. */
 static bool is_name(const struct ext4_dir_entry_2 *de, const struct ext4_name *name)
 {
-	return de->name_len == name->len &&
-	       de->name[name->len - 1] == name->bytes[name->len - 1] && le32_get(de->inode) &&
-	       !memcmp(de->name, name->bytes, name->len);
+	return de->name_len == name->len && de->name[name->len - 1] == name->bytes[name->len - 1] &&
+	       le32_get(de->inode) && !memcmp(de->name, name->bytes, name->len);
 }
 
 int ext4_search_dirblock(struct inode *dir, const struct buffer *b, const struct ext4_name *name,
@@ -269,8 +268,8 @@ void ext4_dir_touch(struct inode *dir)
 	attr_write_end(dir);
 }
 
-int ext4_add_dirent_to_buf(struct handle *h, struct inode *dir, struct buffer *b,
-			   const struct ext4_name *name, struct inode *inode)
+int add_dirent_to_buf(struct handle *h, struct inode *dir, struct buffer *b,
+		      const struct ext4_name *name, struct inode *inode)
 {
 	struct ext4_fs *fs = dir->fs;
 	uint32_t offset;
@@ -397,7 +396,7 @@ static int add_block(struct handle *h, struct inode *dir, const struct ext4_name
 	if (err)
 		return err;
 	ext4_dir_init_block(dir->fs, b);
-	err = ext4_add_dirent_to_buf(h, dir, b, name, inode);
+	err = add_dirent_to_buf(h, dir, b, name, inode);
 	buffer_put(b);
 	return err;
 }
@@ -417,7 +416,7 @@ int ext4_add_entry(struct handle *h, struct inode *dir, const struct ext4_name *
 
 		err = ext4_read_dirblock(dir, i, &b);
 		if (!err)
-			err = ext4_add_dirent_to_buf(h, dir, b, name, inode);
+			err = add_dirent_to_buf(h, dir, b, name, inode);
 		if (err == -ENOSPC && blocks == 1 &&
 		    fs->geo.feature_compat & EXT4_FEATURE_COMPAT_DIR_INDEX)
 			return ext4_make_indexed_dir(h, dir, b, name, inode);

@@ -348,7 +348,7 @@ static int split_and_add(struct handle *h, struct ext4_dx_path *p, struct buffer
 	if (!err)
 		err = split_leaf(h, p, leaf, &target);
 	if (!err) {
-		err = ext4_add_dirent_to_buf(h, p->dir, target, name, inode);
+		err = add_dirent_to_buf(h, p->dir, target, name, inode);
 		buffer_put(target);
 	}
 	if (!err)
@@ -364,7 +364,7 @@ static int add_on_way(struct handle *h, struct ext4_dx_path *p, const struct ext
 	int err = ext4_dx_read_leaf(p, &leaf);
 
 	if (!err)
-		err = ext4_add_dirent_to_buf(h, p->dir, leaf, name, inode);
+		err = add_dirent_to_buf(h, p->dir, leaf, name, inode);
 	return err == -ENOSPC ? split_and_add(h, p, leaf, name, inode) : err;
 }
 

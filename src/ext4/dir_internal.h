@@ -68,16 +68,16 @@ must_check int ext4_find_dest(struct inode *dir, const struct buffer *b,
 void ext4_insert_dentry(struct ext4_fs *fs, struct buffer *b, uint32_t offset,
 			const struct ext4_name *name, uint32_t ino, uint8_t file_type);
 /*
- * add_dirent_to_buf: access, entry, the directory's stamps {ext4_mark_inode_dirty}, dirty. -ENOSPC:
+ * Access, entry, the directory's stamps {ext4_mark_inode_dirty}, dirty. -ENOSPC:
  * no room here, nothing was changed.
  */
-must_check int ext4_add_dirent_to_buf(struct handle *h, struct inode *dir, struct buffer *b,
-				      const struct ext4_name *name, struct inode *inode);
+must_check int add_dirent_to_buf(struct handle *h, struct inode *dir, struct buffer *b,
+				 const struct ext4_name *name, struct inode *inode);
 /* One empty entry over the whole block, and the tail. */
 void ext4_dir_init_block(const struct ext4_fs *fs, struct buffer *b);
 /*
- * One more block at the end of the directory, with create access, zeroed {ext4_append}. *out NULL on
- * error.
+ * One more block at the end of the directory, with create access, zeroed {ext4_append}. *out NULL
+ * on error.
  */
 must_check int ext4_append(struct handle *h, struct inode *dir, ext4_lblk_t *lblk,
 			   struct buffer **out);
@@ -125,8 +125,8 @@ static inline uint32_t ext4_dx_limit_of(const struct dx_entry *entries)
 }
 
 /* The version that names are hashed with where the image says `version`. -EINVAL: not known. */
-must_check int ext4_dx_hash(const struct ext4_fs *fs, uint8_t version,
-			    const struct ext4_name *name, struct ext4_dirhash *out);
+must_check int ext4_dx_hash(const struct ext4_fs *fs, uint8_t version, const struct ext4_name *name,
+			    struct ext4_dirhash *out);
 /*
  * The way to the first block that may hold the name, or (name NULL) names of p->hash.hash
  * {dx_probe}. With an error as without, p wants ext4_dx_put.

@@ -362,7 +362,7 @@ void ext4_es_find_delayed_extent_range(struct inode *inode, ext4_lblk_t lblk, ex
  * forgotten. Delayed stretches behind the first are left out with it: what is there is a hole on
  * disk.
  */
-void ext4_es_insert_hole(struct inode *inode, ext4_lblk_t start, ext4_lblk_t end)
+void ext4_ext_put_gap_in_cache(struct inode *inode, ext4_lblk_t start, ext4_lblk_t end)
 {
 	struct extent_status es;
 

@@ -36,7 +36,7 @@ static int map_hole(struct ext_path *p, struct ext4_map *map)
 	ext4_lblk_t start, end;
 
 	hole_around(p, map->lblk, &start, &end);
-	ext4_es_insert_hole(p->inode, start, end);
+	ext4_ext_put_gap_in_cache(p->inode, start, end);
 	map->pblk = 0;
 	map->len = min(map->len, end - map->lblk);
 	return 0;

@@ -98,7 +98,7 @@ must_check int ext4_es_insert_extent(struct inode *inode, ext4_lblk_t lblk, uint
  * Remembers a hole, up to the first delayed block in it
  * {ext4_es_find_delayed_extent_range_enter, _exit, ext4_es_insert_extent}.
  */
-void ext4_es_insert_hole(struct inode *inode, ext4_lblk_t start, ext4_lblk_t end);
+void ext4_ext_put_gap_in_cache(struct inode *inode, ext4_lblk_t start, ext4_lblk_t end);
 /* Remembers a stretch only where nothing is known yet {ext4_es_cache_extent}; never fails. */
 void ext4_es_cache_extent(struct inode *inode, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk,
 			  uint32_t status);

@@ -93,6 +93,7 @@ int ext4_da_reserve_space(struct inode *inode)
 	struct ext4_fs *fs = inode->fs;
 	int err;
 
+	TRACE_SCOPE(fs, ext4_da_reserve_space);
 	guard(&inode->reserve_lock);
 	err = ext4_claim_free_clusters(fs, 1, 0);
 	if (err)
