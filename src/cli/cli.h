@@ -79,6 +79,9 @@ struct cli_command {
 /* Parses and runs. `argv[0]` is the command's name. */
 int cli_execute(const struct cli_command *c, int argc, char **argv);
 void cli_help(const struct cli_command *c, FILE *to);
+/* The manual page of all commands, to stdout (manual.c). */
+void cli_manual(const struct cli_command *const *commands, size_t count);
+extern const char cli_exit_statuses[];
 
 extern const struct cli_command cli_cat, cli_get, cli_info, cli_ls, cli_mkdir, cli_put, cli_replay,
 	cli_rm, cli_run, cli_stat, cli_trace;

@@ -12,6 +12,11 @@ static const struct cli_command *const commands[] = {
 	&cli_mkdir, &cli_rm, &cli_replay, &cli_run,  &cli_trace,
 };
 
+const char cli_exit_statuses[] =
+	"0 done; 1 the file system said no; 2 the command line is wrong; 4 the image is\n"
+	"damaged or not one that this version can use, and was not changed; 8 the image or a\n"
+	"file of the host could not be opened, read or written.\n";
+
 static void help(FILE *to)
 {
 	fputs("extant: ext4 with its journal, in user space.\n\n"
@@ -21,10 +26,9 @@ static void help(FILE *to)
 		fprintf(to, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\nAn image is a file or block device; -o offset=BYTES or -o partition=N: a part of\n"
 	      "it. extant COMMAND --help says more. extant --version prints the version.\n\n"
-	      "Exit status: 0 done; 1 the file system said no; 2 the command line is wrong; 4 the\n"
-	      "image is damaged or not one that this version can use, and was not changed; 8 the\n"
-	      "image or a file of the host could not be opened, read or written.\n",
+	      "Exit status: ",
 	      to);
+	fputs(cli_exit_statuses, to);
 }
 
 static const struct cli_command *find(const char *name)
@@ -40,11 +44,15 @@ static int is_word(const char *word, const char *a, const char *b)
 	return !strcmp(word, a) || !strcmp(word, b);
 }
 
-/* extant help [COMMAND] */
+/* extant help [COMMAND], and for the build: extant help --man */
 static int help_command(const char *name)
 {
 	const struct cli_command *c = name ? find(name) : NULL;
 
+	if (name && !strcmp(name, "--man")) {
+		cli_manual(commands, array_size(commands));
+		return cli_finish_output(CLI_DONE);
+	}
 	if (name && !c)
 		return cli_usage("there is no command %s", name);
 	if (c)

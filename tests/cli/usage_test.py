@@ -3,7 +3,7 @@
 """Help, version and wrong usage: status 2 and one line that says what is wrong; nothing is touched."""
 import subprocess
 
-from support import CliTest, ENVIRONMENT, EXTANT, IO, READERS, Run, USAGE, WRITERS, main
+from support import CliTest, ENVIRONMENT, EXTANT, IO, READERS, Run, USAGE, WRITERS, main, tool
 
 COMMANDS = sorted(set(READERS) | set(WRITERS))
 
@@ -24,6 +24,16 @@ class Usage(CliTest):
             self.assertEqual(self.run_ok("help", name).text, r.text)
             for line in r.text.splitlines():
                 self.assertLessEqual(len(line), 100, line)
+
+    def test_manual(self):
+        page = self.run_ok("help", "--man").text
+        for name in COMMANDS:
+            self.assertIn("\n.SS extant %s " % name, page)
+        self.assertIn("\n\\fB\\-\\-json\\fR\n", page)
+        if tool("man"):
+            done = subprocess.run(["man", "--warnings", "-l", "-"], input=page.encode(), env=ENVIRONMENT,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            self.assertEqual((done.returncode, done.stderr), (0, b""), done.stderr.decode())
 
     def test_version(self):
         self.assertRegex(self.run_ok("--version").text, r"^extant \d+\.\d+\.\d+\n$")

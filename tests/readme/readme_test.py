@@ -54,7 +54,8 @@ class Readme(unittest.TestCase):
         put, crash, recover, watch = self.first_minute()
         out = self.shell(put)
         self.assertRegex(out, r"(?m)^-rw-r--r-- 1 0 0 .* readme$")
-        self.assertTrue(out.endswith("\n".join(open(os.path.join(TOP, "README.md")).read().split("\n")[:3]) + "\n"))
+        with open(os.path.join(TOP, "README.md"), encoding="utf-8") as f:
+            self.assertTrue(out.endswith("".join(f.readlines()[:3])))
         self.shell(crash)
         out = self.shell(recover)
         self.assertIn("would be written in place", out)
