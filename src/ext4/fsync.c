@@ -66,7 +66,7 @@ static int sync_file(struct inode *inode, uint64_t start, uint64_t end, bool dat
 	if (atomic_load(&fs->shut_down))
 		return -EIO;
 	if (atomic_load(&fs->read_only_now))
-		return fs->opt.read_only ? 0 : -EROFS;
+		return atomic_load(&fs->error_seen) ? -EROFS : 0; /* all was written before */
 	err = ext4_filemap_write_and_wait(inode, start, end);
 	if (err)
 		return err;

@@ -44,6 +44,11 @@ struct ext4_dirent {
 must_check int ext4_readdir(struct inode *dir, uint64_t *pos,
 			    int (*fn)(void *arg, const struct ext4_dirent *d), void *arg);
 
+/*
+ * Positions of this directory are hashes: any number up to INT64_MAX, which is its end. Else they are
+ * offsets of bytes.
+ */
+bool ext4_readdir_is_by_hash(const struct inode *dir);
 /* Of an open directory. { .pos = p } is position p; the rest is ext4_readdir_from's. */
 struct ext4_dir_cursor {
 	uint64_t pos;

@@ -403,7 +403,7 @@ static int read_linear(struct inode *dir, uint64_t *pos, entry_fn fn, void *arg)
 
 /* ---- */
 
-static bool is_by_hash(const struct inode *dir)
+bool ext4_readdir_is_by_hash(const struct inode *dir)
 {
 	return dir->fs->geo.feature_compat & EXT4_FEATURE_COMPAT_DIR_INDEX &&
 	       (dir->flags & EXT4_INDEX_FL || ext4_dir_blocks(dir) == 1);
@@ -414,8 +414,8 @@ int ext4_readdir_from(struct inode *dir, struct ext4_dir_cursor *at, entry_fn fn
 	TRACE_SCOPE(dir->fs, ext4_readdir);
 	if (!dir->size) /* removed, but still open */
 		return 0;
-	return is_by_hash(dir) ? ext4_dx_readdir(dir, at, fn, arg)
-			       : read_linear(dir, &at->pos, fn, arg);
+	return ext4_readdir_is_by_hash(dir) ? ext4_dx_readdir(dir, at, fn, arg)
+					    : read_linear(dir, &at->pos, fn, arg);
 }
 
 int ext4_readdir(struct inode *dir, uint64_t *pos, entry_fn fn, void *arg)

@@ -168,7 +168,7 @@ int vfs_truncate(struct vfs *v, const char *path, int64_t size)
 int vfs_ftruncate(struct vfs *v, int fd, int64_t size)
 {
 	autofile f = NULL;
-	int err = file_get(v, fd, &f);
+	int err = size < 0 ? -EINVAL : file_get(v, fd, &f);
 
 	if (err)
 		return err;

@@ -76,7 +76,7 @@ static int check_victim(struct vfs *v, const struct path_last *last, const struc
 	int err;
 
 	if (!inode)
-		return last->slash && !want_dir ? -ENOENT : -ENOENT;
+		return -ENOENT;
 	if (last->slash && !EXT4_S_ISDIR(inode->mode))
 		return -ENOTDIR;
 	err = ext4_writable(v->fs);
@@ -97,6 +97,8 @@ static int remove_in(struct vfs *v, struct path_last *last, bool want_dir, remov
 	struct dentry *d;
 	int err;
 
+	if (ext4_writable(v->fs) == -EROFS)
+		return -EROFS;
 	guard_write(&dir->lock);
 	err = path_lookup(v, last->dir, &last->name, &d);
 	if (err)

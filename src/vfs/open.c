@@ -371,8 +371,6 @@ static int lookup_open(struct vfs *v, const struct path_last *last, int flags, u
 		return err;
 	if (dentry_inode(d) && flags & O_EXCL)
 		err = -EEXIST;
-	else if (!dentry_inode(d) && last->slash)
-		err = -EISDIR;
 	else if (!dentry_inode(d)) {
 		err = vfs_create(v, last->dir, d, mode);
 		*created = !err;
@@ -423,6 +421,8 @@ static int open_create(struct vfs *v, const char *path, int flags, uint32_t mode
 		return err;
 	if (last.type != LAST_NAME)
 		err = flags & O_EXCL ? -EEXIST : -EISDIR;
+	else if (last.slash)
+		err = -EISDIR;
 	else
 		err = lookup_open(v, &last, flags, mode, &d, &created);
 	if (!err && EXT4_S_ISLNK(dentry_inode(d)->mode)) {

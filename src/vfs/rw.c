@@ -248,15 +248,36 @@ static int64_t seek_data_or_hole(struct inode *inode, int64_t offset, bool want_
 	return want_data ? -ENXIO : (int64_t)min(max((uint64_t)lblk << bits, at), size);
 }
 
+static int64_t seek_from(int64_t base, int64_t offset)
+{
+	int64_t to;
+
+	return __builtin_add_overflow(base, offset, &to) ? -EINVAL : to;
+}
+
+/* A listing by hash is as large as hashes can be, and all of it is data. */
+static int64_t seek_in_hashes(int64_t offset, int whence)
+{
+	if (whence == SEEK_END)
+		return offset > 0 ? -EINVAL : INT64_MAX + offset;
+	if (offset < 0 || offset == INT64_MAX)
+		return -ENXIO;
+	return whence == SEEK_DATA ? offset : INT64_MAX;
+}
+
 static int64_t seek_target(struct file *f, int64_t offset, int whence)
 {
+	bool by_hash = EXT4_S_ISDIR(f->inode->mode) && ext4_readdir_is_by_hash(f->inode);
+
+	if (by_hash && (whence == SEEK_END || whence == SEEK_DATA || whence == SEEK_HOLE))
+		return seek_in_hashes(offset, whence);
 	switch (whence) {
 	case SEEK_SET:
 		return offset;
 	case SEEK_CUR:
-		return f->pos + offset;
+		return seek_from(f->pos, offset);
 	case SEEK_END:
-		return (int64_t)f->inode->size + offset;
+		return seek_from((int64_t)f->inode->size, offset);
 	case SEEK_DATA:
 	case SEEK_HOLE: {
 		guard_read(&f->inode->lock);

@@ -20,7 +20,7 @@ TOOLS = ('mke2fs', 'e2fsck', 'debugfs', 'losetup', 'mount', 'umount', 'unshare',
 FEATURES = ('has_journal', 'ext_attr', 'resize_inode', 'dir_index', 'filetype', 'extent', '64bit', 'flex_bg', 'sparse_super',
             'large_file', 'huge_file', 'dir_nlink', 'extra_isize', 'metadata_csum')
 UUID = '6a1b7a3c-2f54-4f0e-9d55-0e4d5c3b2a10'
-MOUNT = 'commit=600,noinit_itable'
+MOUNT = 'commit=600,noinit_itable,dioread_lock'
 SKIP = 77
 
 
@@ -92,7 +92,8 @@ class Kind:
             raise Died(f'mke2fs {self.name}: {made.stderr}')
 
     def options(self):
-        return ','.join(filter(None, (MOUNT, self.mount)))
+        common = [o for o in MOUNT.split(',') if self.journal or not o.startswith('commit=')]
+        return ','.join(filter(None, common + [self.mount]))
 
 
 KINDS = [
@@ -112,7 +113,7 @@ KINDS = [
     Kind('uninit-bg', '^metadata_csum uninit_bg', '-b 1024', size='40M'),
     Kind('32bit', '^64bit', size='40M'),
     Kind('few-inodes', mkfs='-N 64', size='20M', profile='many'),
-    Kind('dioread-lock', mount='dioread_lock'),
+    Kind('dioread-nolock', mount='dioread_nolock'),
     Kind('small-journal', mkfs='-J size=4 -b 4096', size='40M', profile='sync'),
     Kind('flex-4', mkfs='-b 1024 -g 1024 -G 4', size='40M'),
     Kind('sync', mount='sync,dirsync'),
