@@ -35,10 +35,10 @@ static int64_t do_read(struct file *f, void *buf, size_t len, int64_t pos)
 	TRACE_SCOPE(f->vfs->fs, vfs_read, ext4_file_read_iter);
 	if (!can_read(f))
 		return -EBADF;
+	if (pos < 0 || (int64_t)len < 0 || pos > INT64_MAX - (int64_t)len)
+		return -EINVAL; /* it would end behind the last byte there can be */
 	if (EXT4_S_ISDIR(inode->mode))
 		return -EISDIR;
-	if (pos < 0)
-		return -EINVAL;
 	if (atomic_load_explicit(&f->vfs->fs->shut_down, memory_order_relaxed))
 		return -EIO;
 	budget_throttle(f->vfs->fs->budget);
@@ -51,7 +51,7 @@ static int64_t do_read(struct file *f, void *buf, size_t len, int64_t pos)
 int64_t vfs_pread(struct vfs *v, int fd, void *buf, size_t len, int64_t pos)
 {
 	autofile f = NULL;
-	int err = file_get(v, fd, &f);
+	int err = pos < 0 ? -EINVAL : file_get(v, fd, &f);
 
 	return err ? err : do_read(f, buf, len, pos);
 }
@@ -186,7 +186,7 @@ static int64_t do_write(struct file *f, const void *buf, size_t len, int64_t *po
 	TRACE_SCOPE(f->vfs->fs, vfs_write, __vfs_write, new_sync_write);
 	if (!can_write(f))
 		return -EBADF;
-	if (*pos < 0)
+	if (*pos < 0 || (int64_t)len < 0 || *pos > INT64_MAX - (int64_t)len)
 		return -EINVAL;
 	n = ext4_writable(f->vfs->fs);
 	if (n || !len)
@@ -203,7 +203,7 @@ static int64_t do_write(struct file *f, const void *buf, size_t len, int64_t *po
 int64_t vfs_pwrite(struct vfs *v, int fd, const void *buf, size_t len, int64_t pos)
 {
 	autofile f = NULL;
-	int err = file_get(v, fd, &f);
+	int err = pos < 0 ? -EINVAL : file_get(v, fd, &f);
 
 	return err ? err : do_write(f, buf, len, &pos);
 }

@@ -117,7 +117,7 @@ KINDS = [
     Kind('small-journal', mkfs='-J size=4 -b 4096', size='40M', profile='sync'),
     Kind('flex-4', mkfs='-b 1024 -g 1024 -G 4', size='40M'),
     Kind('sync', mount='sync,dirsync'),
-    Kind('async-commit', mount='journal_async_commit'),
+    Kind('async-commit', mount='journal_async_commit,data=writeback'),
     Kind('sparse-super2', '^resize_inode ^sparse_super sparse_super2', '-b 1024 -g 2048', size='24M'),
     Kind('no-journal', '^has_journal'),
     Kind('inode-128', '^extra_isize', '-I 128'),
