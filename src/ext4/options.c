@@ -213,6 +213,9 @@ int ext4_parse_options(const char *text, struct ext4_options *o, char *why, size
 	if (!err && o->noload && !o->read_only)
 		return refuse(why, why_len, "the journal can be left out only with ro", "noload");
 	if (!err && o->journal_async_commit && o->data == DATA_ORDERED)
-		return refuse(why, why_len, "only with data=journal or data=writeback: the commit record does not wait", "journal_async_commit");
+		return refuse(
+			why, why_len,
+			"only with data=journal or data=writeback: the commit record does not wait",
+			"journal_async_commit");
 	return err;
 }
