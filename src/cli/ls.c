@@ -18,7 +18,7 @@ struct listing {
 	struct cli_image *im;
 	const struct ls_args *args;
 	struct facts facts;
-	struct cli_ino_set entered;	/* each directory once: a damaged tree may have circles */
+	struct cli_ino_set entered;	/* below one path each once: a damaged tree has circles */
 	bool headings, printed;
 };
 
@@ -228,8 +228,7 @@ static int enter(struct listing *l, const char *path)
 		return cli_failed(l->im, path, err, NULL);
 	if (!l->args->recursive || cli_ino_add(&l->entered, (uint32_t)st.ino))
 		return CLI_DONE;
-	cli_error("%s: %s: inode %u is listed already, and a directory has one name; if it was not "
-		  "named twice here, run e2fsck on the image",
+	cli_error("%s: %s: inode %u is a directory with two names; run e2fsck on the image",
 		  l->im->path, path, (uint32_t)st.ino);
 	return CLI_DAMAGED;
 }
@@ -276,6 +275,7 @@ static int list_one(struct listing *l, char *path)
 	struct extant_stat st;
 	int err = extant_lstat(l->im->x, path, &st);
 
+	cli_ino_free(&l->entered);	/* the user may name one twice */
 	/* A link is listed itself with -l, else what it leads to. */
 	if (!err && S_ISLNK(st.mode) && !l->args->details)
 		err = extant_stat(l->im->x, path, &st);

@@ -7,7 +7,7 @@ import re
 import stat
 import subprocess
 
-from support import CliTest, DONE, ENVIRONMENT, READERS, REFUSED, Run, main, mke2fs_knows, tool
+from support import CliTest, DAMAGED, DONE, ENVIRONMENT, READERS, REFUSED, Run, main, mke2fs_knows, tool
 
 KINDS = {
     "defaults": [],
@@ -122,6 +122,17 @@ class Reading(CliTest):
         self.assertEqual(sorted(os.fsencode(e["name"]) for e in listed if e["name"] != "lost+found"),
                          sorted([b"\xff\xfe", b"tab\there", b'quote"back\\slash',
                                  "\u00fc\U0001f600".encode(), b"\xed\xa0\x80"]))
+
+    def test_circles(self):
+        """A tree that leads back into itself is damage, and listing it ends."""
+        image = self.filled()
+        self.debugfs(image, "mkdir dir/below", "link dir dir/below/back", "link dir/below z")
+        with self.unchanged(image):
+            r = Run("ls", "-R", image)
+            self.assertEqual(r.status, DAMAGED, str(r))
+            self.assertIn("/dir/below/back: inode", r.err)
+            self.assertEqual(r.text.count("/below:\n"), 1)
+            self.run_ok("ls", "-R", image, "/lost+found", "/lost+found")
 
     # ---- stat
 

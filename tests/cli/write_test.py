@@ -4,7 +4,7 @@
 done says so and leaves the rest as it was."""
 import os
 
-from support import CliTest, IO, REFUSED, main
+from support import CliTest, DAMAGED, IO, REFUSED, main
 from read_test import KINDS
 
 
@@ -104,6 +104,11 @@ class Writing(CliTest):
         self.run_fails(REFUSED, "rm", "-r", image, "/", says="test.img: /: ")
         self.check(image)
         self.run_ok("rm", "-f", image, "/no")
+
+    def test_rm_circle(self):
+        image = self.filled()
+        self.debugfs(image, "mkdir dir/below", "link dir dir/below/back")
+        self.run_fails(DAMAGED, "rm", "-r", image, "/dir/below", says=["/dir/below/back/below", "two names"])
 
     def test_rm_tree(self):
         image = self.filled()
