@@ -56,6 +56,8 @@ must_check int ext4_writepages(struct inode *inode, struct writeback *wb);
  * write-back are not reported here.
  */
 must_check int ext4_filemap_write_and_wait(struct inode *inode, uint64_t start, uint64_t end);
+/* Begins to write what is dirty there. */
+must_check int ext4_filemap_start(struct inode *inode, uint64_t start, uint64_t end);
 /* sync_file_range: the same in three steps, as Linux does it {sync_mode 0}. */
 must_check int ext4_filemap_start_and_wait(struct inode *inode, uint64_t start, uint64_t end);
 /*

@@ -23,11 +23,20 @@ int ext4_filemap_write_and_wait(struct inode *inode, uint64_t start, uint64_t en
 	return err;
 }
 
-int ext4_filemap_start_and_wait(struct inode *inode, uint64_t start, uint64_t end)
+int ext4_filemap_start(struct inode *inode, uint64_t start, uint64_t end)
 {
 	struct writeback wb = {
-		.nr_to_write = INT64_MAX, .range_start = start, .range_end = end, .sync_mode = WB_NONE,
+		.nr_to_write = INT64_MAX,
+		.range_start = start,
+		.range_end = end,
+		.sync_mode = WB_NONE,
 	};
+
+	return atomic_load(&inode->mapping.page_count) ? ext4_writepages(inode, &wb) : 0;
+}
+
+int ext4_filemap_start_and_wait(struct inode *inode, uint64_t start, uint64_t end)
+{
 	uint64_t first = ext4_page_index(inode->fs, start), last = ext4_page_index(inode->fs, end);
 	int err;
 
@@ -35,7 +44,7 @@ int ext4_filemap_start_and_wait(struct inode *inode, uint64_t start, uint64_t en
 		return 0;
 	/* What is being written now may be older than what is dirty: it is waited for first. */
 	mapping_wait_writeback(&inode->mapping, first, last);
-	err = ext4_writepages(inode, &wb);
+	err = ext4_filemap_start(inode, start, end);
 	mapping_wait_writeback(&inode->mapping, first, last);
 	return err;
 }

@@ -60,6 +60,7 @@ struct inode *path_peek(struct vfs *v, const char *path, bool follow)
 {
 	struct dentry *d = dcache_root(v);
 	struct inode *inode = dentry_inode(d);
+	const char *start = path;
 	struct ext4_name name;
 
 	while (next_name(&path, &name)) {
@@ -75,7 +76,7 @@ struct inode *path_peek(struct vfs *v, const char *path, bool follow)
 		if (!inode || (EXT4_S_ISLNK(inode->mode) && (follow || !at_end(path) || *path)))
 			return NULL;
 	}
-	if (inode && path[-1] == '/' && !EXT4_S_ISDIR(inode->mode))
+	if (path - start >= PATH_BYTES_MAX || (inode && path[-1] == '/' && !EXT4_S_ISDIR(inode->mode)))
 		return NULL;
 	return inode;
 }
