@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 
-import random_scripts
+import compare
 import sides
 from sides import Died
 
@@ -48,8 +48,8 @@ def check(case, extant):
     found = case.run(extant)
     with open(case.recorded) as f:
         recorded = [json.loads(l) for l in f]
-    for x, y in random_scripts.result_differences(recorded, found, False):
-        wrong.append(random_scripts.say_difference(x, y))
+    for x, y in compare.strict(recorded, found):
+        wrong.append(compare.say(x, y))
     f = sides.fsck(case.image)
     return wrong + ([f'  {f}'] if f else [])
 

@@ -273,18 +273,13 @@ def digest(path, s):
     return h.hexdigest()
 
 
-def tree_differences(a, b, but=('ino',)):
+def tree_differences(a, b):
+    """(path, what, first, second) of each difference."""
     out = []
     for path in sorted(set(a) | set(b)):
         x, y = a.get(path), b.get(path)
         if x is None or y is None:
-            out.append(f'{short(path)}: only on one side ({"second" if x is None else "first"})')
+            out.append((path, 'only on one side', x is not None, y is not None))
             continue
-        for k in sorted(set(x) | set(y)):
-            if k not in but and x.get(k) != y.get(k):
-                out.append(f'{short(path)}: {k} {x.get(k)} {y.get(k)}')
+        out += [(path, k, x.get(k), y.get(k)) for k in sorted(set(x) | set(y)) if x.get(k) != y.get(k)]
     return out
-
-
-def short(text, most=90):
-    return text if len(text) <= most else text[:most // 2] + f'...({len(text)})...' + text[-most // 3:]
