@@ -91,16 +91,19 @@ static uint32_t count_run(const le32 *pointer, uint32_t limit)
 }
 
 /*
- * The pointer `missing` levels above the block is 0: as many blocks are a hole, counted from here.
+ * The pointer number `i` of the way is 0: all below it is a hole, from the block to the end of what
+ * the pointer would reach.
  */
-static int map_hole(struct ext4_map *map, uint32_t pointers, int missing)
+static int map_hole(struct ext4_map *map, uint32_t pointers, const struct place *p, int i)
 {
-	uint64_t len = 1;
+	uint64_t reach = 1, passed = 0;
 
-	while (missing-- > 0)
-		len *= pointers;
+	for (int level = p->depth - 1; level > i; level--) {
+		passed += p->at[level] * reach;
+		reach *= pointers;
+	}
 	map->pblk = 0;
-	map->len = (uint32_t)min((uint64_t)map->len, len);
+	map->len = (uint32_t)min((uint64_t)map->len, reach - passed);
 	return 0;
 }
 
@@ -120,7 +123,7 @@ static int look_up(struct inode *inode, struct ext4_map *map)
 		pointer += p.at[i];
 		block = le32_get(*pointer);
 		if (!block)
-			return map_hole(map, pointers, p.depth - 1 - i);
+			return map_hole(map, pointers, &p, i);
 		if (i == p.depth - 1)
 			break;
 		err = read_pointers(inode, block, &next);

@@ -119,6 +119,9 @@ static void runs_and_holes_end_with_their_block_of_pointers(void **state)
 	assert_hole(5, 100, 1);
 	assert_hole(12 + N, 1000000, N * N);
 	assert_hole(12 + N + N * N, UINT32_MAX, N * N * N);
+	/* seen from its middle, a hole ends where it does from its beginning */
+	assert_hole(12 + N + 3, 1000000, N * N - 3);
+	assert_hole(12 + N + N * N + N + 5, UINT32_MAX, N * N * N - N - 5);
 }
 
 static void pointers_to_what_is_not_the_files_are_refused(void **state)

@@ -103,12 +103,36 @@ static int tell_extent(void *arg, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t p
 	return w->fn(w->arg, lblk, len, pblk, unwritten ? ES_UNWRITTEN : ES_WRITTEN);
 }
 
+/* Block maps have no list to walk; nothing is promised in them either. */
+static int walk_pointers(struct walk *w)
+{
+	struct inode *inode = w->inode;
+	uint64_t bytes = inode->size + inode->fs->geo.block_size - 1;
+	ext4_lblk_t end = (ext4_lblk_t)min(bytes >> inode->fs->geo.block_bits, (uint64_t)BLOCKS_MAX);
+	int err = 0;
+
+	while (w->next < end && !err) {
+		struct ext4_map map = { .lblk = w->next, .len = end - w->next };
+		int n = ext4_map_blocks(NULL, inode, &map, 0);
+
+		if (n < 0)
+			return n;
+		if (n > 0)
+			err = w->fn(w->arg, map.lblk, map.len, map.pblk, ES_WRITTEN);
+		w->next += map.len;
+	}
+	return err;
+}
+
 int ext4_map_walk(struct inode *inode,
 		  int (*fn)(void *arg, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk, uint32_t status), void *arg)
 {
 	struct walk w = { .inode = inode, .fn = fn, .arg = arg };
-	int err = ext4_ext_walk(inode, 0, tell_extent, &w);
+	int err;
 
+	if (!(inode->flags & EXT4_EXTENTS_FL))
+		return walk_pointers(&w);
+	err = ext4_ext_walk(inode, 0, tell_extent, &w);
 	if (err || (w.next && !inode->reserved_blocks))
 		return err;
 	return tell_delayed(&w, BLOCKS_MAX);

@@ -454,7 +454,11 @@ int ext4_shutdown(struct ext4_fs *fs, enum ext4_shutdown how)
 static uint64_t overhead(const struct ext4_fs *fs)
 {
 	uint64_t blocks = fs->geo.first_data_block;
+	uint32_t said = le32_get(fs->super->s_overhead_clusters);
 
+	/* Clusters that the layout takes in part: mke2fs has counted them. */
+	if (fs->geo.cluster_ratio > 1 && said && said < fs->geo.blocks_count / fs->geo.cluster_ratio)
+		return (uint64_t)said * fs->geo.cluster_ratio;
 	for (ext4_group_t g = 0; g < fs->geo.groups_count; g++)
 		blocks += ext4_group_base_meta_blocks(&fs->geo, g) + 2 + fs->geo.itable_blocks;
 	if (has_journal(fs) && fs->journal_inode)
@@ -464,10 +468,11 @@ static uint64_t overhead(const struct ext4_fs *fs)
 
 void ext4_statfs(struct ext4_fs *fs, struct ext4_statfs *out)
 {
-	int64_t free_blocks = ext4_counter_sum(&fs->counters.free_clusters) -
-			      ext4_counter_sum(&fs->counters.dirty_clusters);
-	int64_t held =
-		(int64_t)fs->geo.r_blocks_count + atomic_load(&fs->counters.reserved_clusters);
+	int64_t ratio = fs->geo.cluster_ratio;
+	int64_t free_blocks = (ext4_counter_sum(&fs->counters.free_clusters) -
+			       ext4_counter_sum(&fs->counters.dirty_clusters)) * ratio;
+	int64_t held = (int64_t)fs->geo.r_blocks_count +
+		       atomic_load(&fs->counters.reserved_clusters) * ratio;
 
 	free_blocks = max((int64_t)0, free_blocks);
 	out->block_size = fs->geo.block_size;

@@ -150,6 +150,7 @@ int ext4_counters_init(struct ext4_fs *fs)
 {
 	uint32_t flexes = ((fs->geo.groups_count - 1) >> fs->geo.flex_bits) + 1;
 	int64_t blocks = 0, inodes = 0, dirs = 0;
+	uint64_t clusters;
 	struct ext4_descriptor d;
 
 	fs->flex = arena_zalloc(fs->arena, flexes * sizeof(fs->flex[0]));
@@ -169,8 +170,10 @@ int ext4_counters_init(struct ext4_fs *fs)
 	ext4_counter_set(&fs->counters.dirty_clusters, 0);
 	ext4_counter_set(&fs->counters.free_inodes, inodes);
 	ext4_counter_set(&fs->counters.dirs, dirs);
-	/* choices.md: 2 % of the blocks, 4096 at the most */
-	atomic_store(&fs->counters.reserved_clusters,
-		     (int64_t)min(fs->geo.blocks_count / 50, (uint64_t)4096));
+	/* For extent trees that a write turns out to need: 2 % of the clusters, 4096 at the most. */
+	clusters = fs->geo.blocks_count / fs->geo.cluster_ratio;
+	if (fs->geo.feature_incompat & EXT4_FEATURE_INCOMPAT_EXTENTS)
+		atomic_store(&fs->counters.reserved_clusters,
+			     (int64_t)min(clusters / 50, (uint64_t)4096));
 	return 0;
 }

@@ -6,6 +6,8 @@ allowed to differ as far as that goes, and is counted (Comparison.notes), so tha
 
     renamed      inode numbers: equal once renamed. Where a new directory goes follows from how full the
                  groups are, and Linux 6.18 puts data elsewhere than 4.9 does, as whom extant allocates.
+                 Without a journal they are not compared: Linux leaves a freed number alone for a while
+                 that depends on the wall clock.
     tree blocks  stat's blocks and statfs's free blocks, by the few blocks of the extent tree that a file
                  in other pieces needs
     delayed      fiemap: Linux has not yet written what extant has; or the other way round after
@@ -80,8 +82,8 @@ def strict(a, b):
 class Comparison:
     """Of two runs. wrong: pairs that differ; notes: what was let pass, by reason."""
 
-    def __init__(self, linux, extant, block):
-        self.block = block
+    def __init__(self, linux, extant, block, inodes=True):
+        self.block, self.inodes = block, inodes
         self.notes = collections.Counter()
         self.names = ({}, {})           # inode number -> number in order of appearance, on each side
         self.ranges_synced = False
@@ -105,7 +107,7 @@ class Comparison:
 
     def name(self, p, q):
         """Whether both tell of the same inode, by whatever number."""
-        if 'ino' not in p or 'ino' not in q:
+        if not self.inodes or 'ino' not in p or 'ino' not in q:
             return True
         a, b = (names.setdefault(r['ino'], len(names)) for names, r in zip(self.names, (p, q)))
         return a == b or p['ino'] == q['ino']

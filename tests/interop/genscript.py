@@ -38,6 +38,10 @@ WEIGHTS = {
     'full': dict(write=26, pwrite=22, open=16, unlink=8, ftruncate=6, statfs=8, fsync=5, syncfs=3, burst=3),
     'sync': dict(fsync=16, fdatasync=12, sync_file_range=8, syncfs=8, remount=4, cycle=4, sleep=3, write=20, pwrite=14),
     'wrong': dict(open=20),
+    # On images that are only read here; what would write is refused.
+    'reading': dict(open=30, read=30, pread=40, lseek=30, fstat=12, stat=12, lstat=8, readdir=14, readlink=6, fiemap=14,
+                    access=8, statfs=3, fadvise=3, write=1, pwrite=1, mkdir=2, rmdir=2, unlink=2, ftruncate=1, truncate=2,
+                    chmod=2, fsync=1, fdatasync=1, remount=0, cycle=0, burst=0, sync_file_range=0),
 }
 WRONG = {'wrong': 0.5}          # share of operations made wrong on purpose
 MODES = ('0644', '0600', '0755', '0', '0777', '0444', '04755', '02750', '01777', '07777', '0111')
@@ -55,6 +59,8 @@ class Script:
                  write_limit=48 << 20, shutdown=False):
         self.rnd = random.Random(f'workload {seed}')
         self.profile = profile or self.rnd.choice(PROFILES)
+        if self.profile == 'reading':
+            mount_options = ()
         self.ops = ops or self.rnd.randint(100, 260)
         self.block, self.disk, self.shutdown = block, disk, shutdown
         self.mount_options = mount_options
@@ -69,6 +75,7 @@ class Script:
         self.weights.update(WEIGHTS[self.profile])
 
     def prepared(self, kind, path):
+        """d, f, l, or something else that is never opened."""
         if kind == 'd':
             self.dirs.append(path)
         elif kind == 'f':
@@ -326,6 +333,8 @@ class Script:
     def op_lseek(self):
         slot = self.slot()
         whence = self.rnd.choice(('set', 'cur', 'end', 'data', 'hole', 'data', 'hole'))
+        if self.path_of(slot).endswith('promised'):
+            whence = 'set'              # on Linux, unwritten blocks are data once read-ahead has cached them
         off = self.far_offset() if self.chance(0.05) else self.offset(self.path_of(slot))
         if self.chance(0.15):
             off = -off if off < 1 << 62 else off
@@ -510,6 +519,42 @@ class Script:
         if self.shutdown:
             self.emit('shutdown', self.rnd.choice(('default', 'logflush', 'nologflush')))
         return '\n'.join([f'# profile {self.profile}'] + self.lines) + '\n'
+
+
+def prelude(seed, block=4096):
+    """What Linux does with the image before the script: a script, and what is there then, [(kind, path)]."""
+    r = random.Random(f'prelude {seed}')
+    lines, there = [], []
+
+    def add(kind, path, *texts):
+        there.append((kind, path))
+        lines.extend(texts)
+
+    add('d', '/p', 'mkdir /p')
+    add('d', '/p/many', 'mkdir /p/many', 'open fd=1 /p/keep O_CREAT|O_RDWR', 'write fd=1 len=9000 fill=pat:5', 'close fd=1')
+    there.append(('f', '/p/keep'))
+    for i in range(r.choice((3, 60, 250, 700))):            # a list, one block, a tree
+        lines.append(f'link /p/keep /p/many/{"n" * r.choice((1, 10, 60))}{i}')
+    there.append(('f', lines[-1].split()[2]))
+    for name, target in (('dir', '/p'), ('file', 'keep'), ('up', '../p/keep'), ('nowhere', 'missing'), ('loop', 'loop'),
+                         ('chain', 'file'), ('deep', 'dir/dir/dir/many'), ('root', '/'), ('new', '/p/made-by-link')):
+        add('l', f'/p/{name}', f'symlink {target} /p/{name}')
+    for n in (59, 60, 61, 200, min(block - 1, 4095)):
+        add('l', f'/p/long{n}', f'symlink len={n} /p/long{n}')
+    for name, what in (('fifo', 'p 0644'), ('socket', 's 0600'), ('char', 'c 0600 5 1'), ('block', 'b 0600 7 300')):
+        add('s', f'/p/{name}', f'mknod /p/{name} {what}')
+    sparse = r.choice((40, 200, 700))
+    add('f', '/p/pieces', 'open fd=1 /p/pieces O_CREAT|O_RDWR',
+        *(f'pwrite fd=1 off={i * 2 * block} len={block} fill=pat:{i % 200}' for i in range(sparse)), 'fsync fd=1', 'close fd=1')
+    add('f', '/p/promised', 'open fd=1 /p/promised O_CREAT|O_RDWR', f'fallocate fd=1 mode=alloc off=0 len={100 * block}',
+        f'pwrite fd=1 off={7 * block} len={3 * block} fill=pat:9', f'fallocate fd=1 mode=keep off=0 len={150 * block}',
+        f'fallocate fd=1 mode=punch off={20 * block} len={9 * block}', 'close fd=1')
+    add('f', '/p/far', 'open fd=1 /p/far O_CREAT|O_RDWR',
+        *(f'pwrite fd=1 off={off} len=5000 fill=pat:7' for off in (0, 13 * block, 300 * block, 70000 * block + 5)), 'close fd=1')
+    for i in range(3):
+        lines.append(f'setxattr /p/keep user.a{i} len={r.choice((5, 60, 400))}')
+        lines.append(f'setxattr /p user.d{i} len={r.choice((5, 60))}')
+    return '\n'.join(lines) + '\n', there
 
 
 def main():

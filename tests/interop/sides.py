@@ -59,10 +59,12 @@ def enter_namespace():
 
 
 class Kind:
-    """A kind of image: how it is made and mounted."""
+    """A kind of image: how it is made and mounted. write False: extant only reads such images."""
 
     def __init__(self, name, features='', mkfs='', size='64M', mount='', profile=None, base=FEATURES, write=True):
         self.name, self.size, self.mount, self.profile, self.write = name, size, mount, profile, write
+        if not write:
+            self.mount, self.profile = 'ro', 'reading'
         chosen = list(base)
         for f in features.split():
             if f.startswith('^'):
@@ -123,6 +125,12 @@ KINDS = [
     Kind('inode-128', '^extra_isize', '-I 128'),
     Kind('no-filetype', '^filetype ^dir_index'),
     Kind('orphan-1k', 'orphan_file', '-b 1024 -I 1024', size='32M'),
+    Kind('block-maps', '^extent ^64bit', write=False),
+    Kind('block-maps-1k', '^extent ^64bit', '-b 1024', size='40M', write=False),
+    Kind('bigalloc', 'bigalloc', '-C 16384', write=False),
+    Kind('stripe', mkfs='-b 1024', size='48M', mount='stripe=32'),
+    Kind('64k-groups', mkfs='-b 1024 -g 8192 -G 1', size='48M'),
+    Kind('journal-csum', mount='journal_checksum'),
 ]
 
 
