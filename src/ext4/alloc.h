@@ -113,8 +113,11 @@ void ext4_orphans_unload(struct ext4_fs *fs);
  */
 must_check int ext4_orphan_add(struct handle *h, struct inode *inode);
 must_check int ext4_orphan_del(struct handle *h, struct inode *inode);
-/* The inode leaves memory and stays an orphan on disk (an error, or a read-only end). */
-void ext4_orphan_forget(struct inode *inode);
+/*
+ * It is a link of the list: the chain on disk runs through it. One that is evicted as it is (an error, or a
+ * read-only end) keeps its memory until ext4_orphans_unload, or a later removal would lose it from the chain.
+ */
+bool ext4_orphan_linked(struct inode *inode);
 /* The superblock must say that the file may hold some, and when it holds none. */
 bool ext4_orphan_file_in_use(const struct ext4_fs *fs);
 bool ext4_orphan_file_empty(const struct ext4_fs *fs);

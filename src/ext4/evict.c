@@ -68,13 +68,11 @@ static void delete (struct inode *i)
 	err = __ext4_journal_start(fs, i->ino, "ext4_evict_inode", __LINE__, HT_TRUNCATE,
 				      free_inode_credits(i), 0, &h);
 	if (err) {
-		ext4_orphan_forget(i);
 		ext4_clear_inode(i);
 		return;
 	}
-	err = delete_in(h, i);
-	if (err) {
-		ext4_orphan_forget(i);
+	if (delete_in(h, i)) {
+		ignore_result(ext4_orphan_add(h, i)); /* if it had left them; should that fail too, e2fsck finds it */
 		ext4_clear_inode(i);
 	}
 	(void)ext4_journal_stop(fs, h); /* the journal has reported it */
@@ -90,6 +88,5 @@ void ext4_evict_inode(struct inode *i)
 		return;
 	}
 	ext4_truncate_pages(i, 0);
-	ext4_orphan_forget(i);
 	ext4_clear_inode(i);
 }

@@ -191,7 +191,7 @@ static void inode_free(struct epoch_node *node)
 }
 
 /* Nobody finds it any more; who saw it in a chain may still look at its number. It has no pages. */
-static void inode_retire(struct inode *i)
+void ext4_inode_retire(struct inode *i)
 {
 	/* These two take locks: not at the end of an epoch. */
 	mapping_fini(&i->mapping);
@@ -217,7 +217,8 @@ static void inode_gone(struct inode *i)
 	unlink_out(c, i);
 	waitq_wake_all(&c->changed);
 	mutex_unlock(&c->lock);
-	inode_retire(i);
+	if (!ext4_orphan_linked(i))
+		ext4_inode_retire(i);
 }
 
 /*
@@ -388,7 +389,7 @@ static size_t shrink(void *arg, size_t want)
 	mutex_unlock(&c->lock);
 	list_for_each_safe(i, tmp, &dropped, lru) {
 		ext4_inode_forget(i);
-		inode_retire(i);
+		ext4_inode_retire(i);
 	}
 	return freed;
 }

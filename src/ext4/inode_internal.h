@@ -16,6 +16,8 @@ must_check int ext4_inode_load(struct inode *i, enum iget_flags flags);
 must_check int ext4_inode_usable(struct inode *i, enum iget_flags flags);
 /* What memory still knows of it goes: extent status, journal's inode. No event, no waiting. */
 void ext4_inode_forget(struct inode *i);
+/* Nobody finds it any more, and it has no pages: its memory goes when nobody can see it. */
+void ext4_inode_retire(struct inode *i);
 /* Umount: evicts every idle inode, in order of becoming known. */
 void ext4_inodes_evict_all(struct ext4_fs *fs);
 /* Preallocations and map of an inode that is being evicted. */

@@ -169,7 +169,7 @@ static int find_space(struct mb_context *ac, const struct ext4_alloc_request *ar
 /* The blocks count as the inode's from now on; what was not got goes off again. */
 static int account(struct inode *inode, int64_t blocks)
 {
-	ext4_inode_add_bytes(inode, blocks << inode->fs->geo.block_bits);
+	ext4_inode_add_bytes(inode, blocks * inode->fs->geo.block_size);
 	return ext4_dirty_inode(inode);
 }
 

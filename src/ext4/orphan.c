@@ -112,9 +112,14 @@ static int list_add(struct handle *h, struct inode *i)
 	if (err)
 		return err;
 	set_next(i, first);
+	err = ext4_put_inode(h, i);
+	if (err) {
+		ignore_result(set_first(h, fs, first)); /* the buffer is the handle's already */
+		return err;
+	}
 	list_add_head(&fs->orphans->list, &i->orphan);
 	atomic_fetch_or(&i->state, INODE_ORPHAN);
-	return ext4_put_inode(h, i);
+	return 0;
 }
 
 static int list_del(struct handle *h, struct inode *i)
@@ -125,16 +130,20 @@ static int list_del(struct handle *h, struct inode *i)
 				       ? NULL : list_entry(i->orphan.prev, struct inode, orphan);
 	int err;
 
-	list_remove(&i->orphan);
-	atomic_fetch_and(&i->state, ~INODE_ORPHAN);
 	if (before) {
 		set_next(before, next);
 		err = ext4_put_inode(h, before);
+		if (err)
+			set_next(before, i->ino);
 	} else {
 		err = set_first(h, fs, next);
 	}
+	if (err)
+		return err; /* the chain on disk still runs through it */
+	list_remove(&i->orphan);
+	atomic_fetch_and(&i->state, ~INODE_ORPHAN);
 	set_next(i, 0);
-	return err ? err : ext4_put_inode(h, i);
+	return ext4_put_inode(h, i);
 }
 
 /* ---- both */
@@ -154,23 +163,22 @@ int ext4_orphan_add(struct handle *h, struct inode *i)
 int ext4_orphan_del(struct handle *h, struct inode *i)
 {
 	struct ext4_fs *fs = i->fs;
+	int err;
 
 	if (!inode_is(i, INODE_ORPHAN))
 		return 0;
 	guard(&fs->orphan_lock);
 	if (!inode_is(i, INODE_ORPHAN_FILE))
 		return list_del(h, i);
-	atomic_fetch_and(&i->state, ~(INODE_ORPHAN | INODE_ORPHAN_FILE));
-	return set_slot(h, i, i->orphan_slot, 0);
+	err = set_slot(h, i, i->orphan_slot, 0);
+	if (!err)
+		atomic_fetch_and(&i->state, ~(INODE_ORPHAN | INODE_ORPHAN_FILE));
+	return err;
 }
 
-void ext4_orphan_forget(struct inode *i)
+bool ext4_orphan_linked(struct inode *i)
 {
-	if (!inode_is(i, INODE_ORPHAN))
-		return;
-	guard(&i->fs->orphan_lock);
-	list_remove(&i->orphan);
-	atomic_fetch_and(&i->state, ~(INODE_ORPHAN | INODE_ORPHAN_FILE));
+	return inode_is(i, INODE_ORPHAN) && !inode_is(i, INODE_ORPHAN_FILE);
 }
 
 /* ---- what the last mount left */
@@ -336,9 +344,12 @@ int ext4_orphans_load(struct ext4_fs *fs)
 void ext4_orphans_unload(struct ext4_fs *fs)
 {
 	struct orphans *o = fs->orphans;
+	struct inode *left, *tmp;
 
 	if (!o)
 		return;
+	list_for_each_safe(left, tmp, &o->list, orphan)
+		ext4_inode_retire(left);
 	for (uint32_t i = 0; i < o->blocks; i++)
 		buffer_put(o->buffers[i]);
 	if (o->file)

@@ -128,6 +128,19 @@ static void a_whole_log_is_replayed(void **state)
 	}
 }
 
+static void assert_same_recovery(const struct jbd2_recovery *a, const struct jbd2_recovery *b)
+{
+	assert_int_equal(a->first_tid, b->first_tid);
+	assert_int_equal(a->end_tid, b->end_tid);
+	assert_int_equal(a->transactions, b->transactions);
+	assert_int_equal(a->blocks_replayed, b->blocks_replayed);
+	assert_int_equal(a->revoke_records, b->revoke_records);
+	assert_int_equal(a->blocks_revoked, b->blocks_revoked);
+	assert_int_equal(a->stopped_at_checksum, b->stopped_at_checksum);
+	assert_int_equal(a->stopped_tid, b->stopped_tid);
+	assert_int_equal(a->stopped_block, b->stopped_block);
+}
+
 static void a_plan_writes_nothing(void **state)
 {
 	struct jbd2_recovery plan, done;
@@ -149,7 +162,7 @@ static void a_plan_writes_nothing(void **state)
 	must(block_read(r.memory, 0, b, before->size_bytes));
 	assert_memory_equal(a, b, before->size_bytes);
 	done = recovery_of(&r);
-	assert_memory_equal(&plan, &done, sizeof(plan));
+	assert_same_recovery(&plan, &done);
 	free(a);
 	free(b);
 	block_close(before);
