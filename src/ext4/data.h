@@ -27,7 +27,10 @@ must_check int ext4_write_begin(struct inode *inode, uint64_t pos, uint32_t len,
 				struct ext4_write *w);
 must_check int ext4_write_end(struct inode *inode, struct ext4_write *w, uint32_t copied);
 
-/* The page at `index`, uptodate and referenced; reads it, and ahead of it, when it is not there. */
+/*
+ * The page at `index`, uptodate and referenced; reads it, and ahead of it, when it is not there.
+ * NULL: it lies behind the end of the file.
+ */
 struct ext4_readahead {			/* of an open file */
 	uint64_t start, size, async_size, prev_index;
 	bool random;			/* POSIX_FADV_RANDOM */

@@ -314,15 +314,27 @@ int ext4_inode_insert_new(struct inode *i, uint32_t ino)
 	return ext4_error(i->fs, ino, 0, "inode is free in its bitmap and in use");
 }
 
-void ext4_iput(struct inode *i)
+/*
+ * Lets one reference go. True: it was the last one of an inode without links, and the caller evicts
+ * it. Once the count is down another task may take, drop and free the inode; the epoch keeps it
+ * readable until we have looked.
+ */
+static bool drop_reference(struct inode *i)
 {
 	int32_t idle = 0;
 
+	guard_epoch();
 	if (atomic_fetch_sub_explicit(&i->refs, 1, memory_order_acq_rel) > 1)
-		return;
+		return false;
 	trace(i->fs, ext4_drop_inode, i->ino, !i->nlink);
-	if (i->nlink || !atomic_compare_exchange_strong(&i->refs, &idle, DEAD))
-		return; /* stays idle; or somebody took it again, and will be the last */
+	/* Else it stays idle; or somebody took it again, and will be the last. */
+	return !i->nlink && atomic_compare_exchange_strong(&i->refs, &idle, DEAD);
+}
+
+void ext4_iput(struct inode *i)
+{
+	if (!drop_reference(i))
+		return;
 	atomic_fetch_or(&i->state, INODE_EVICTING);
 	ext4_evict_inode(i);
 	inode_gone(i);

@@ -99,6 +99,13 @@ static ext4_lblk_t end_of_file(const struct inode *inode)
 			     inode->fs->geo.block_bits);
 }
 
+static uint64_t end_page(const struct inode *inode)
+{
+	uint32_t psize = ext4_page_size(inode->fs);
+
+	return (inode->size + psize - 1) / psize;
+}
+
 static int fill_page(struct window *w, struct transfer *t, struct page *p, ext4_lblk_t end)
 {
 	struct ext4_fs *fs = w->inode->fs;
@@ -154,7 +161,7 @@ static int window_read(struct window *w)
 static int window_fill(struct window *w, uint64_t index, uint64_t count, uint64_t mark)
 {
 	struct inode *inode = w->inode;
-	uint64_t end = (inode->size + ext4_page_size(inode->fs) - 1) / ext4_page_size(inode->fs);
+	uint64_t end = end_page(inode);
 	struct page *p;
 	int err;
 
@@ -329,6 +336,10 @@ int ext4_read_page(struct inode *inode, uint64_t index, struct ext4_readahead *r
 	int err = 0;
 
 	for (;;) {
+		if (index >= end_page(inode)) { /* cut off since the caller looked */
+			*out = NULL;
+			return 0;
+		}
 		p = page_find(&inode->mapping, index);
 		if (!p) {
 			err = read_ahead(inode, ra, index, max(wanted, (uint64_t)1));
@@ -395,6 +406,8 @@ int64_t ext4_read(struct inode *inode, uint64_t pos, void *buf, size_t len,
 
 		if (err)
 			return done ? (int64_t)done : err;
+		if (!p)
+			break;
 		copy_out((uint8_t *)buf + done, p->data + from, n);
 		ra->prev_index = index;
 		page_put(p);
