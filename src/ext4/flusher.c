@@ -54,7 +54,7 @@ void ext4_flusher_forget(struct inode *inode)
 {
 	struct flusher *f = inode->fs->flusher;
 
-	if (!f || list_empty(&inode->dirty))
+	if (!f)
 		return;
 	guard(&f->lock);
 	if (list_empty(&inode->dirty))

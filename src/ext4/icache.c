@@ -370,7 +370,7 @@ int ext4_inode_for_each(struct ext4_fs *fs, int (*fn)(struct inode *i, void *arg
 static bool can_drop(struct inode *i)
 {
 	return i->nlink && !atomic_load(&i->mapping.page_count) && list_empty(&i->preallocations) &&
-	       list_empty(&i->dirty) && !i->reserved_blocks && !i->jinode.transaction &&
+	       !i->reserved_blocks && !i->jinode.transaction &&
 	       !inode_is(i, INODE_NEW | INODE_ORPHAN | INODE_DIRTY_TIME);
 }
 

@@ -212,6 +212,7 @@ int ext4_inode_usable(struct inode *i, enum iget_flags flags)
 
 void ext4_inode_forget(struct inode *i)
 {
+	ext4_flusher_forget(i);
 	ext4_es_clear(i);
 	if (i->fs->journal)
 		jbd2_journal_release_inode(i->fs->journal, &i->jinode);

@@ -14,7 +14,10 @@
 must_check int ext4_inode_load(struct inode *i, enum iget_flags flags);
 /* 0, or what asking for an unlinked one yields; then the reference is dropped. */
 must_check int ext4_inode_usable(struct inode *i, enum iget_flags flags);
-/* What memory still knows of it goes: extent status, journal's inode. No event, no waiting. */
+/*
+ * What memory still knows of it goes: extent status, journal's inode, its place among the dirty
+ * ones. No event, no waiting.
+ */
 void ext4_inode_forget(struct inode *i);
 /* Nobody finds it any more, and it has no pages: its memory goes when nobody can see it. */
 void ext4_inode_retire(struct inode *i);
