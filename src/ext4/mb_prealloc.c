@@ -306,16 +306,13 @@ void mb_release_context(struct mb_context *ac)
 /* ---- giving back */
 
 /* What of it was never used is free again: what is free on disk, as far as it reaches. */
-static uint32_t release_inode_pa(struct ext4_fs *fs, struct prealloc *pa)
+static uint32_t release_inode_pa(struct ext4_fs *fs, struct prealloc *pa, const struct buffer *bits)
 {
 	struct ext4_group *g = fs->groups[pa->group];
 	uint32_t at = ext4_offset_in_group(&fs->geo, pa->pstart), end = at + pa->len, next,
 		 freed = 0;
 	ext4_fsblk_t first = ext4_group_first_block(&fs->geo, pa->group);
-	autobuffer bits = NULL;
 
-	if (ext4_read_block_bitmap(fs, g, &bits))
-		return 0; /* unreadable now: they come back with the next mount */
 	guard(&g->lock);
 	while ((at = bitmap_next_zero(bits->data, end, at)) < end) {
 		next = bitmap_next_one(bits->data, end, at);
@@ -341,20 +338,75 @@ static uint32_t release_small_pa(struct ext4_fs *fs, struct prealloc *pa)
 	return pa->len;
 }
 
-static uint32_t discard_one(struct ext4_fs *fs, struct prealloc *pa)
-{
-	uint32_t freed = release_inode_pa(fs, pa);
+/* Those to give back, found anew each time: the first of an inode, or the first unused of a shard. */
+struct discard {
+	struct ext4_fs *fs;
+	struct mb_shard *shard;
+	struct inode *inode;		/* NULL: whosever they are */
+};
 
-	list_remove(&pa->link);
-	list_remove(&pa->shard);
-	arena_free(fs->arena, pa);
+static struct prealloc *discard_next(const struct discard *d) REQUIRES(d->shard->lock)
+{
+	struct prealloc *pa;
+
+	if (d->inode)
+		return list_first(&d->inode->preallocations, struct prealloc, link);
+	list_for_each(pa, &d->shard->all, shard)
+		if (!pa->users)
+			return pa;
+	return NULL;
+}
+
+static bool discard_group(const struct discard *d, ext4_group_t *group)
+{
+	struct prealloc *pa;
+
+	guard(&d->shard->lock);
+	pa = discard_next(d);
+	if (pa)
+		*group = pa->group;
+	return pa;
+}
+
+/* Those at the front that lie in the group. Without its bitmap they come back with the next mount. */
+static uint32_t discard_in_group(const struct discard *d, ext4_group_t group, const struct buffer *bits)
+{
+	struct prealloc *pa;
+	uint32_t freed = 0;
+
+	guard(&d->shard->lock);
+	while ((pa = discard_next(d)) != NULL && pa->group == group) {
+		freed += bits ? release_inode_pa(d->fs, pa, bits) : 0;
+		list_remove(&pa->link);
+		list_remove(&pa->shard);
+		arena_free(d->fs->arena, pa);
+	}
+	return freed;
+}
+
+/*
+ * A bitmap that memory has not got is read before the lock is taken, and held: under the lock
+ * nothing waits for the device.
+ */
+static uint32_t discard(const struct discard *d)
+{
+	ext4_group_t group;
+	uint32_t freed = 0;
+
+	while (discard_group(d, &group)) {
+		autobuffer bits = NULL;
+
+		if (ext4_read_block_bitmap(d->fs, d->fs->groups[group], &bits))
+			bits = NULL;
+		freed += discard_in_group(d, group, bits);
+	}
 	return freed;
 }
 
 void ext4_discard_preallocations(struct inode *inode)
 {
 	struct ext4_fs *fs = inode->fs;
-	struct prealloc *pa;
+	struct discard d = { fs, shard_of(inode), inode };
 
 	if (!EXT4_S_ISREG(inode->mode))
 		return;
@@ -362,9 +414,7 @@ void ext4_discard_preallocations(struct inode *inode)
 	trace(fs, ext4_discard_preallocations, inode->ino, 0);
 	if (list_empty(&inode->preallocations))
 		return;
-	guard(&shard_of(inode)->lock);
-	while ((pa = list_first(&inode->preallocations, struct prealloc, link)) != NULL)
-		(void)discard_one(fs, pa);
+	(void)discard(&d);
 }
 
 void mb_discard_small(struct ext4_fs *fs)
@@ -386,12 +436,9 @@ uint32_t mb_discard_all(struct ext4_fs *fs, uint32_t needed)
 
 	trace(fs, ext4_mb_discard_preallocations, (int)needed);
 	for (int i = 0; i < MB_SHARDS; i++) {
-		struct mb_shard *s = &fs->mb->shards[i];
+		struct discard d = { fs, &fs->mb->shards[i], NULL };
 
-		guard(&s->lock);
-		list_for_each_safe(pa, tmp, &s->all, shard)
-			if (!pa->users)
-				freed += discard_one(fs, pa);
+		freed += discard(&d);
 	}
 	mutex_lock(&fs->mb->small_lock);
 	list_for_each_safe(pa, tmp, &fs->mb->small, link) {
