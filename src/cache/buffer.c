@@ -109,10 +109,14 @@ void buffer_cache_get_stats(struct buffer_cache *c, struct buffer_cache_stats *o
 	out->dirty = c->dirty_count;
 }
 
-int buffer_damaged(struct buffer_cache *c, uint64_t block, const char *why)
+int buffer_damaged(struct buffer_cache *c, uint64_t block, const struct buffer_kind *kind,
+		   const struct buffer_owner *owner, const char *why)
 {
+	static const struct buffer_owner nobody;
+	struct buffer_damage d = { block, kind, owner ? owner : &nobody, why };
+
 	if (c->opt.damaged)
-		c->opt.damaged(c->opt.user, block, why);
+		c->opt.damaged(c->opt.user, &d);
 	return -EFSCORRUPTED;
 }
 
@@ -195,11 +199,12 @@ void buffer_put(struct buffer *b)
 
 /* ---- the buffer of a block */
 
-static int check_range(struct buffer_cache *c, uint64_t block)
+static int check_range(struct buffer_cache *c, uint64_t block, const struct buffer_kind *kind,
+		       const struct buffer_owner *owner)
 {
 	if (likely(block < atomic_load_explicit(&c->block_count, memory_order_relaxed)))
 		return 0;
-	return buffer_damaged(c, block, "block beyond the end of the file system");
+	return buffer_damaged(c, block, kind, owner, "beyond the end of the file system");
 }
 
 /* Another one is used instead, or none. */
@@ -228,7 +233,8 @@ int buffer_get_or_insert(struct buffer_cache *c, uint64_t block, uint32_t state,
 	return 0;
 }
 
-int buffer_get(struct buffer_cache *c, uint64_t block, struct buffer **out)
+int buffer_get_for(struct buffer_cache *c, uint64_t block, const struct buffer_kind *kind,
+		   const struct buffer_owner *owner, struct buffer **out)
 {
 	struct buffer *b = buffer_hash_find(c, block);
 	bool is_new;
@@ -238,8 +244,13 @@ int buffer_get(struct buffer_cache *c, uint64_t block, struct buffer **out)
 		*out = b;
 		return 0;
 	}
-	err = check_range(c, block);
+	err = check_range(c, block, kind, owner);
 	return err ? err : buffer_get_or_insert(c, block, 0, out, &is_new);
+}
+
+int buffer_get(struct buffer_cache *c, uint64_t block, struct buffer **out)
+{
+	return buffer_get_for(c, block, NULL, NULL, out);
 }
 
 struct buffer *buffer_find(struct buffer_cache *c, uint64_t block)
@@ -269,7 +280,8 @@ static int put_in_place(struct buffer_cache *c, struct buffer *fresh, struct buf
 	int err = buffer_hash_replace(c, fresh, &old);
 
 	if (err == -EFSCORRUPTED)
-		(void)buffer_damaged(c, fresh->block, "block allocated while it is in use");
+		(void)buffer_damaged(c, fresh->block, fresh->kind, &fresh->owner,
+				     "allocated while it is in use");
 	if (err) {
 		discard(fresh);
 		return err;
@@ -283,7 +295,7 @@ int buffer_create(struct buffer_cache *c, uint64_t block, const struct buffer_ki
 		  const struct buffer_owner *owner, struct buffer **out)
 {
 	struct buffer *fresh;
-	int err = check_range(c, block);
+	int err = check_range(c, block, kind, owner);
 
 	if (!err)
 		err = buffer_alloc(c, block, NULL, NULL, &fresh);
@@ -321,7 +333,7 @@ int buffer_attach_page(struct buffer_cache *c, uint64_t block, struct page *page
 		return 0;
 	}
 	buffer_put(b);
-	err = check_range(c, block);
+	err = check_range(c, block, NULL, NULL);
 	if (!err)
 		err = buffer_alloc(c, block, page, data, &b);
 	if (err)

@@ -78,6 +78,14 @@ struct buffer {
 	struct epoch_node retire;
 };
 
+/* Damage that no verifier sees: a block beyond the device, or claimed as two things. */
+struct buffer_damage {
+	uint64_t block;
+	const struct buffer_kind *kind;		/* what it was wanted as; NULL: not known */
+	const struct buffer_owner *owner;	/* for whom; not NULL */
+	const char *why;
+};
+
 struct buffer_cache_options {
 	struct arena *arena;
 	struct budget *budget;
@@ -85,11 +93,8 @@ struct buffer_cache_options {
 	uint32_t block_size;
 	uint64_t block_count;		/* beyond it nothing is read: -EFSCORRUPTED */
 	void *user;			/* handed to verify, seal and damaged */
-	/*
-	 * Damage that no verifier sees: a block beyond the device, or claimed as two things. NULL:
-	 * nobody is told, the caller gets -EFSCORRUPTED all the same.
-	 */
-	void (*damaged)(void *user, uint64_t block, const char *why);
+	/* NULL: nobody is told, the caller gets -EFSCORRUPTED all the same. */
+	void (*damaged)(void *user, const struct buffer_damage *d);
 };
 
 /* The arena, the budget and the device outlive the cache; the arena outlives the scheduler too. */

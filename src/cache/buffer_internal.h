@@ -108,6 +108,9 @@ uint64_t buffer_hash_count(struct buffer_cache *c);
  */
 must_check int buffer_alloc(struct buffer_cache *c, uint64_t block, struct page *page,
 			    uint8_t *data, struct buffer **out);
+/* As buffer_get; `kind` and `owner`, which may be NULL, are for the message about a bad number. */
+must_check int buffer_get_for(struct buffer_cache *c, uint64_t block, const struct buffer_kind *kind,
+			      const struct buffer_owner *owner, struct buffer **out);
 /* The block's buffer, which was not there just now; a new one begins with `state`. Referenced. */
 must_check int buffer_get_or_insert(struct buffer_cache *c, uint64_t block, uint32_t state,
 				    struct buffer **out, bool *is_new);
@@ -115,7 +118,9 @@ must_check int buffer_get_or_insert(struct buffer_cache *c, uint64_t block, uint
 void buffer_free(struct buffer *b);
 /* The memory of one of the cache's things is free; with the last one goes the cache. */
 void buffer_cache_drop_thing(struct buffer_cache *c);
-int buffer_damaged(struct buffer_cache *c, uint64_t block, const char *why);
+/* Tells of it; yields -EFSCORRUPTED. `kind` and `owner` may be NULL. */
+int buffer_damaged(struct buffer_cache *c, uint64_t block, const struct buffer_kind *kind,
+		   const struct buffer_owner *owner, const char *why);
 /* True when it is under the journal, dirty, new or a page's: the block cannot be anything else. */
 bool buffer_is_claimed(struct buffer *b);
 

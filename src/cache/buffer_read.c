@@ -123,7 +123,7 @@ static int verify_again(struct buffer *b, const struct buffer_kind *kind,
 	int err;
 
 	if (buffer_is_claimed(b) || (kind->verify && has_other_holders(b)))
-		return buffer_damaged(b->cache, b->block, "block claimed twice");
+		return buffer_damaged(b->cache, b->block, kind, owner, "claimed twice");
 	if (!kind->verify)
 		return 0;		/* any bytes will do: it stays what it is */
 	err = verify_sealed(b, is, kind, owner);
@@ -139,7 +139,8 @@ static int verify(struct buffer *b, const struct buffer_kind *kind,
 	int err;
 
 	if (b->page)
-		return buffer_damaged(c, b->block, "block of a file claimed as something else");
+		return buffer_damaged(c, b->block, kind, owner,
+				      "claimed, and is a file's data");
 	if (atomic_load_explicit(&b->kind, memory_order_relaxed))
 		return verify_again(b, kind, owner);
 	err = kind->verify ? kind->verify(c->opt.user, b->block, b->data, owner) : 0;
@@ -201,7 +202,7 @@ int buffer_read(struct buffer_cache *c, uint64_t block, const struct buffer_kind
 		const struct buffer_owner *owner, struct buffer **out)
 {
 	struct buffer *b;
-	int err = buffer_get(c, block, &b);
+	int err = buffer_get_for(c, block, kind, owner, &b);
 
 	if (unlikely(err))
 		return err;

@@ -26,11 +26,12 @@ struct rig {
 	_Atomic int verified, sealed, damaged;
 };
 
-static inline void count_damage(void *user, uint64_t block, const char *why)
+static inline void count_damage(void *user, const struct buffer_damage *d)
 {
 	struct rig *r = user;
 
-	assert_non_null(why);
+	assert_non_null(d->why);
+	assert_non_null(d->owner);
 	r->damaged++;
 }
 

@@ -14,6 +14,15 @@ static int report(struct ext4_fs *fs, const char *what, uint64_t block, uint64_t
 	return err ? ext4_error_at(fs, what, ino, block, err, "%s", v->reason) : 0;
 }
 
+void ext4_block_damaged(void *user, const struct buffer_damage *d)
+{
+	bool is_bitmap = d->kind == &ext4_kind_block_bitmap || d->kind == &ext4_kind_inode_bitmap;
+
+	ignore_result(ext4_error_at(user, d->kind ? d->kind->name : "block",
+				    is_bitmap ? 0 : d->owner->ino, d->block, -EFSCORRUPTED, "%s",
+				    d->why));
+}
+
 /*
  * The descriptor of a group whose bitmap is being read: its buffer is held since the group was
  * made.

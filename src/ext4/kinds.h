@@ -12,6 +12,9 @@
 
 #include "cache/buffer.h"
 
+/* What the cache calls about a block that no verifier can judge: one line, with the inode and the block. */
+void ext4_block_damaged(void *fs, const struct buffer_damage *d);
+
 extern const struct buffer_kind ext4_kind_super, ext4_kind_gdt, ext4_kind_block_bitmap,
 	ext4_kind_inode_bitmap, ext4_kind_inode_table, ext4_kind_extent, ext4_kind_indirect,
 	ext4_kind_dir, ext4_kind_dx_root, ext4_kind_xattr, ext4_kind_orphan, ext4_kind_symlink,

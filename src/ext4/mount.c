@@ -18,6 +18,7 @@
 #include "ext4/group.h"
 #include "ext4/inode_internal.h"
 #include "ext4/journal.h"
+#include "ext4/kinds.h"
 #include "ext4/lazyinit.h"
 #include "ext4/super.h"
 
@@ -31,6 +32,7 @@ static int make_caches(struct ext4_fs *fs)
 		.block_size = fs->geo.block_size,
 		.block_count = fs->geo.blocks_count,
 		.user = fs,
+		.damaged = ext4_block_damaged,
 	};
 	struct page_cache_options pages = {
 		.arena = fs->arena,

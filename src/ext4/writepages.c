@@ -275,7 +275,9 @@ static int map_stretch(struct handle *h, struct writer *w)
 
 		n = map_one(h, w, &map);
 		if (n <= 0) {
-			err = n ? n : -EFSCORRUPTED;
+			err = n ? n
+				: ext4_error(fs, w->inode->ino, 0,
+					     "block %u cannot be mapped", w->lblk);
 			break;
 		}
 		map.len = (uint32_t)n;

@@ -69,8 +69,10 @@ static int add_run(struct recovery *r, uint64_t pblk)
 		return 0;
 	}
 	if (r->run_count == r->run_max) {
-		if (r->run_max == RUNS_MAX)
+		if (r->run_max == RUNS_MAX) {
+			journal_log(r->j, LOG_ERROR, "it lies in more than %u pieces", RUNS_MAX);
 			return -EFSCORRUPTED;
+		}
 		r->run_max = r->run_max ? r->run_max * 2 : 16;
 		more = arena_realloc(r->j->arena, r->runs, r->run_max * sizeof(*more));
 		if (!more)
