@@ -48,19 +48,16 @@ static uint64_t fnv1a(const uint8_t *p, size_t n)
 }
 
 /* fill=C: that byte; fill=pat:S: the byte at file offset o is (o*7 + (o>>8)*13 + S) & 255. */
-static uint8_t *make_data(const struct script_line *l, int64_t offset, size_t len)
+static void make_data(const struct script_line *l, int64_t offset, uint8_t *p, size_t len)
 {
 	const char *fill = script_option(l, "fill");
-	uint8_t *p = malloc(len ? len : 1);
 	int64_t seed;
 
-	if (!p)
-		return NULL;
 	if (!fill)
 		fill = "x";
 	if (strncmp(fill, "pat:", 4)) {
 		memset(p, fill[0], len);
-		return p;
+		return;
 	}
 	seed = script_number(fill + 4);
 	for (size_t i = 0; i < len; i++) {
@@ -68,7 +65,6 @@ static uint8_t *make_data(const struct script_line *l, int64_t offset, size_t le
 
 		p[i] = (uint8_t)(o * 7 + (o >> 8) * 13 + (uint64_t)seed);
 	}
-	return p;
 }
 
 static int64_t op_open(struct script *s, struct script_line *l)
@@ -102,20 +98,25 @@ static int64_t write_position(struct script *s, int fd, int64_t off)
 	return off >= 0 ? off : extant_lseek(s->x, fd, 0, SEEK_CUR);
 }
 
-static int64_t write_chunks(struct script *s, const struct script_line *l, int fd, const uint8_t *data, int64_t len,
-			    bool at_offset)
+/* In calls of `chunk` bytes each, whose data are made one by one: memory is bounded by the chunk. */
+static int64_t write_chunks(struct script *s, const struct script_line *l, int fd, int64_t len, bool at_offset)
 {
-	int64_t chunk = script_option_number(l, "chunk", len), off = script_option_number(l, "off", -1), done = 0, n = 0;
+	int64_t chunk = min(script_option_number(l, "chunk", len), len), off = script_option_number(l, "off", -1);
+	int64_t start = write_position(s, fd, off), done = 0, n = 0;
+	uint8_t *data = malloc(chunk > 0 ? (size_t)chunk : 1);
 
+	if (!data)
+		return -ENOMEM;
 	while (done < len) {
 		size_t part = (size_t)min(chunk, len - done);
 
-		n = at_offset ? extant_pwrite(s->x, fd, data + done, part, off + done)
-			      : extant_write(s->x, fd, data + done, part);
+		make_data(l, start + done, data, part);
+		n = at_offset ? extant_pwrite(s->x, fd, data, part, off + done) : extant_write(s->x, fd, data, part);
 		if (n <= 0)
 			break;
 		done += n;
 	}
+	free(data);
 	return done ? done : n;
 }
 
@@ -124,7 +125,6 @@ static int64_t op_write(struct script *s, struct script_line *l)
 	bool at_offset = *l->word[0] == 'p';
 	int64_t len = script_option_number(l, "len", -1), off = script_option_number(l, "off", -1), n;
 	int fd = *script_slot(s, l);
-	uint8_t *data;
 
 	if (len < 0)
 		return -EINVAL;
@@ -133,12 +133,7 @@ static int64_t op_write(struct script *s, struct script_line *l)
 		if (n < 0)
 			return n;
 	}
-	data = make_data(l, write_position(s, fd, off), (size_t)len);
-	if (!data)
-		return -ENOMEM;
-	n = write_chunks(s, l, fd, data, len, at_offset);
-	free(data);
-	return n;
+	return write_chunks(s, l, fd, len, at_offset);
 }
 
 static int64_t op_read(struct script *s, struct script_line *l)
