@@ -11,6 +11,9 @@
  * use) is not tried again before the budget has grown by a step: full of dirty things, it would
  * walk all of them at each call.
  *
+ * Each reclaim begins with another shrinker: what the first one asked has is all that is taken, and
+ * blocks of inode tables would be read again for each inode while idle inodes fill the budget.
+ *
  * A shrinker is called without the lock. That it still exists is ensured by `reclaiming`: it is
  * removed only between reclaims.
  */
@@ -146,9 +149,15 @@ static void reclaim_end(struct budget *b)
 {
 	size_t used = budget_used(b);
 	size_t next = used > b->soft ? min(used + b->step, b->limit) : b->soft;
+	struct list *first;
 
 	atomic_store_explicit(&b->reclaim_at, next, memory_order_relaxed);
 	guard(&b->lock);
+	first = b->shrinkers.next;
+	if (first != &b->shrinkers) {
+		list_remove(first);
+		list_add_tail(&b->shrinkers, first);
+	}
 	b->reclaiming = false;
 	waitq_wake_all(&b->changed);
 }

@@ -85,6 +85,10 @@ static void run_reclaim(struct fixture *f)
 	assert_int_equal(first.calls, 1);
 	assert_int_equal(second.calls, 0);
 	assert_true(budget_used(b) < SOFT);		/* by a batch */
+	store_put(&first, SOFT - budget_used(b) + 1, 0);
+	budget_throttle(b);
+	assert_int_equal(first.calls, 1);
+	assert_int_equal(second.calls, 1);		/* each in its turn */
 	store_put(&first, LIMIT, 0);
 	budget_reclaim(b);
 	assert_true(budget_used(b) < SOFT);

@@ -79,6 +79,7 @@ int ext4_journal_open(struct ext4_fs *fs, bool *needs_recovery)
 		.log = fs->log,
 		.trace = fs->trace,
 		.buffers = fs->buffers,
+		.budget = fs->budget,
 		.device = fs->device,
 		.device_name = fs->journal_name,
 		.ops = &ops,
