@@ -31,6 +31,19 @@ void ext4_clear_inode(struct inode *i)
 	ext4_inode_forget(i);
 }
 
+/*
+ * What follows the freeing of the blocks: inode, its bitmap, descriptor and orphan, and the block of attributes with
+ * its bitmap and descriptor. Truncating may have used up what the handle began with.
+ */
+#define LAST_CREDITS 10
+
+static int ensure_last_credits(struct handle *h, struct inode *i)
+{
+	int err = ext4_journal_ensure_credits(i->fs, h, LAST_CREDITS, LAST_CREDITS);
+
+	return err > 0 ? jbd2_journal_restart(h, LAST_CREDITS) : err;
+}
+
 static int delete_in(struct handle *h, struct inode *i)
 {
 	int err;
@@ -41,6 +54,8 @@ static int delete_in(struct handle *h, struct inode *i)
 	err = ext4_mark_inode_dirty(h, i);
 	if (!err && i->blocks)
 		err = ext4_truncate(i);
+	if (!err)
+		err = ensure_last_credits(h, i);
 	if (err)
 		return err;
 	err = ext4_orphan_del(h, i);

@@ -42,6 +42,7 @@ struct ext4_options {
 	bool discard;
 	bool sync, dirsync, noatime, nodiratime, strictatime, lazytime;
 	bool grpid;
+	bool no_mbcache;		/* inodes share no blocks of attributes */
 	uint32_t commit_s;		/* 0: the default */
 	uint32_t stripe;
 	uint32_t sb_block;		/* 0: the primary superblock */
@@ -91,6 +92,7 @@ struct ext4_counters {
 	struct ext4_counter dirs;
 	_Atomic int64_t
 		reserved_clusters; /* held back for metadata of delayed writes: min(2 %, 4096) */
+	_Atomic int64_t pending_clusters;	/* freed, and to be had when their transaction has committed */
 };
 
 /* What a flex group adds up to, for the choice of inodes. */
@@ -131,6 +133,7 @@ struct ext4_fs {
 	struct inode_cache *inodes;		/* icache.c */
 	struct es_shrinker *es_shrinker;	/* es_shrinker.c: extent status that can be given back */
 	struct mballoc *mb;			/* mballoc.c */
+	struct ext4_xattr_cache *xattr_cache;	/* xattr_cache.c: blocks of attributes that can be shared */
 	struct orphans *orphans;		/* orphan.c */
 	struct system_zones *zones;		/* zones.c: blocks that are the file system's own */
 	struct flusher *flusher;		/* flusher.c: the task that writes back */
@@ -274,6 +277,11 @@ bool ext4_inode_block_valid(struct ext4_fs *fs, uint64_t ino, ext4_fsblk_t block
 /* Claims delayed clusters: -ENOSPC when free - dirty - reserved does not have them. */
 must_check int ext4_claim_free_clusters(struct ext4_fs *fs, int64_t clusters, unsigned alloc_flags);
 bool ext4_has_free_clusters(struct ext4_fs *fs, int64_t clusters, unsigned alloc_flags);
+/*
+ * After -ENOSPC: may it go better now? Waits for the commit that gives freed blocks back, where there are some; a
+ * few times at most (`retries` begins as 0).
+ */
+bool ext4_should_retry_alloc(struct ext4_fs *fs, int *retries);
 /* True: a new write should not be delayed (space is short); wakes the flusher before. */
 bool ext4_nonda_switch(struct ext4_fs *fs);
 

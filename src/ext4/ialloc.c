@@ -14,6 +14,7 @@
 #include "ext4/hash.h"
 #include "ext4/inode_internal.h"
 #include "ext4/lazyinit.h"
+#include "ext4/xattr.h"
 
 #define NO_GROUP UINT32_MAX
 
@@ -469,6 +470,8 @@ int ext4_free_inode(struct handle *h, struct inode *i)
 
 	TRACE_SCOPE(fs, ext4_free_inode);
 	trace(fs, ext4_free_inode, i->ino, i->mode, i->uid, i->gid, i->blocks);
+	/* A block of attributes that cannot be let go is lost; the inode's number need not be. */
+	ignore_result(ext4_xattr_delete_inode(h, i));
 	ext4_clear_inode(i);
 	err = ext4_group_get(fs, ext4_group_of_inode(&fs->geo, i->ino), &g);
 	if (!err)

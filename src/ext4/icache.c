@@ -159,6 +159,7 @@ static struct inode *inode_alloc(struct ext4_fs *fs, uint32_t ino)
 	i->last_group = ~0u;
 	mutex_init(&i->attr_lock, RANK_ATTR);
 	rwlock_init(&i->lock, RANK_INODE);
+	rwlock_init(&i->xattr_lock, RANK_XATTR);
 	rwlock_init(&i->map_lock, RANK_MAP);
 	rwlock_init(&i->invalidate_lock, RANK_INODE_INVALIDATE);
 	mutex_init(&i->writeback_lock, RANK_WRITEBACK);
@@ -183,6 +184,7 @@ static void inode_free(struct epoch_node *node)
 	mutex_fini(&i->es.lock);
 	mutex_fini(&i->attr_lock);
 	rwlock_fini(&i->lock);
+	rwlock_fini(&i->xattr_lock);
 	rwlock_fini(&i->map_lock);
 	rwlock_fini(&i->invalidate_lock);
 	mutex_fini(&i->writeback_lock);

@@ -273,8 +273,11 @@ static void to_disk(struct inode *i, struct ext4_inode *raw)
 	times_to_disk(i, raw);
 }
 
-/* Copies it in; true when its size on disk changed, which fdatasync must see. */
-static bool fill_raw(struct inode *i, struct ext4_inode *raw)
+/*
+ * Copies it in, and `tail` (or NULL) behind its fields; true when its size on disk changed, which fdatasync must
+ * see.
+ */
+static bool fill_raw(struct inode *i, struct ext4_inode *raw, const uint8_t *tail)
 {
 	struct ext4_fs *fs = i->fs;
 	uint64_t old_size;
@@ -288,6 +291,11 @@ static bool fill_raw(struct inode *i, struct ext4_inode *raw)
 		atomic_fetch_and(&i->state, ~INODE_FRESH);
 	}
 	to_disk(i, raw);
+	if (tail) {
+		uint32_t at = EXT4_GOOD_OLD_INODE_SIZE + i->extra_isize;
+
+		memcpy((uint8_t *)raw + at, tail, fs->geo.inode_size - at);
+	}
 	ext4_inode_csum_set(&fs->geo, i->ino, raw);
 	return old_size != i->disk_size;
 }
@@ -323,7 +331,7 @@ static int want_large_file(struct handle *h, struct inode *i)
 	return ext4_handle_dirty_metadata(fs, h, 0, fs->super_buffer);
 }
 
-int ext4_put_inode(struct handle *h, struct inode *i)
+int ext4_put_inode_tail(struct handle *h, struct inode *i, const uint8_t *tail)
 {
 	struct ext4_fs *fs = i->fs;
 	uint32_t offset;
@@ -335,12 +343,17 @@ int ext4_put_inode(struct handle *h, struct inode *i)
 		err = ext4_journal_get_write_access(fs, h, b);
 	if (err)
 		return err;
-	resized = fill_raw(i, (void *)(b->data + offset));
+	resized = fill_raw(i, (void *)(b->data + offset), tail);
 	err = ext4_handle_dirty_metadata(fs, h, i->ino, b);
 	if (err)
 		return err;
 	ext4_update_fsync_trans(h, i, resized);
 	return want_large_file(h, i);
+}
+
+int ext4_put_inode(struct handle *h, struct inode *i)
+{
+	return ext4_put_inode_tail(h, i, NULL);
 }
 
 int __ext4_mark_inode_dirty(struct handle *h, struct inode *i, const char *caller)

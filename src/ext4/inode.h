@@ -61,10 +61,11 @@ struct inode {
 	struct rwlock map_lock;		/* RANK_MAP: i_data, extent tree, disk_size */
 	le32 i_data[15];		/* i_block as on disk */
 	_Atomic uint64_t disk_size;	/* what the inode table says; <= size; as `size` */
-	uint64_t file_acl;		/* block of extended attributes */
+	uint64_t file_acl;		/* block of extended attributes; xattr_lock and attributes */
 	uint16_t extra_isize;
 	uint32_t dtime_or_next_orphan;
 	struct es_tree es;
+	struct rwlock xattr_lock;	/* RANK_XATTR: extended attributes, here and in file_acl */
 	struct mutex reserve_lock;	/* RANK_RESERVE */
 	_Atomic uint32_t reserved_blocks; /* delayed, not yet allocated; changed under reserve_lock */
 
@@ -199,6 +200,11 @@ int ext4_inode_for_each(struct ext4_fs *fs, int (*fn)(struct inode *i, void *arg
 must_check int __ext4_mark_inode_dirty(struct handle *h, struct inode *inode, const char *caller);
 /* The same without the event: the orphan list, which Linux keeps beside it. */
 must_check int ext4_put_inode(struct handle *h, struct inode *inode);
+/*
+ * The same, and what lies behind the inode's fields becomes `tail` (to the end of its place in the table): its
+ * attributes. NULL: they stay.
+ */
+must_check int ext4_put_inode_tail(struct handle *h, struct inode *inode, const uint8_t *tail);
 /*
  * This handle's transaction is the one fsync (and, with `datasync`, fdatasync) of the inode must
  * wait for.

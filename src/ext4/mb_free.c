@@ -36,6 +36,7 @@ static void give_back(struct jbd2_callback *cb, int err)
 		m->pending -= f->len;
 	}
 	mutex_unlock(&g->lock);
+	atomic_fetch_sub(&f->fs->counters.pending_clusters, f->len);
 	arena_free(f->fs->arena, f);
 }
 
@@ -91,6 +92,7 @@ static void remember(const struct stretch *s)
 	f->start = s->start;
 	f->len = s->len;
 	f->callback.fn = give_back;
+	atomic_fetch_add(&f->fs->counters.pending_clusters, f->len);
 	jbd2_journal_add_callback(s->handle, &f->callback);
 }
 

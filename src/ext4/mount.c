@@ -21,6 +21,7 @@
 #include "ext4/kinds.h"
 #include "ext4/lazyinit.h"
 #include "ext4/super.h"
+#include "ext4/xattr.h"
 
 /* ---- making it, step by step; each is undone in take_down */
 
@@ -50,6 +51,8 @@ static int make_caches(struct ext4_fs *fs)
 		err = page_cache_create(&pages, &fs->pages);
 	if (!err)
 		err = ext4_es_shrinker_create(fs);
+	if (!err)
+		err = ext4_xattr_cache_create(fs);
 	return err ? err : inode_cache_create(fs);
 }
 
@@ -259,6 +262,7 @@ static void take_down(struct ext4_fs *fs)
 	inode_cache_destroy(fs);
 	epoch_drain(); /* what was retired knows of the mount */
 	ext4_es_shrinker_destroy(fs);
+	ext4_xattr_cache_destroy(fs);
 	drop_layout(fs);
 	arena_free(a, fs->flex);
 	if (fs->pages)

@@ -70,6 +70,15 @@ bool ext4_has_free_clusters(struct ext4_fs *fs, int64_t clusters, unsigned alloc
 	return alloc_flags & MB_USE_RESV && free_clusters >= dirty + clusters;
 }
 
+bool ext4_should_retry_alloc(struct ext4_fs *fs, int *retries)
+{
+	if (!fs->journal || !ext4_has_free_clusters(fs, 1, 0) || (*retries)++ > 3)
+		return false;
+	if (!atomic_load(&fs->counters.pending_clusters))
+		return true; /* another task may have given some back */
+	return jbd2_journal_force_commit(fs->journal) == 0;
+}
+
 int ext4_claim_free_clusters(struct ext4_fs *fs, int64_t clusters, unsigned alloc_flags)
 {
 	if (!ext4_has_free_clusters(fs, clusters, alloc_flags))
