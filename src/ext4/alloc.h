@@ -89,7 +89,9 @@ void ext4_da_update_reserve_space(struct inode *inode, uint32_t used, bool quota
  */
 struct ext4_cred {
 	uint32_t uid, gid;		/* of the new inode */
-	uint32_t umask;
+	uint32_t umask;			/* where the directory has no default list of rights */
+	const uint32_t *groups;		/* further ones that the user is in */
+	uint32_t group_count;
 };
 must_check int __ext4_new_inode(struct inode *dir, uint16_t mode, const char *name, size_t name_len,
 				const struct ext4_cred *cred, enum ext4_handle_type type,

@@ -81,6 +81,8 @@ uint64_t ext4_size_max(const struct inode *inode);
  * write-back.
  */
 void ext4_truncate_pages(struct inode *inode, uint64_t start);
+/* The size, with pages and blocks beyond it; not the times. inode->lock held. */
+must_check int ext4_resize_inode(struct inode *inode, uint64_t size);
 /* Blocks beyond the size go {ext4_truncate_enter, _exit}. inode->lock held. */
 must_check int ext4_truncate(struct inode *inode);
 /* The rest of the block at `from` is zeroed, in its handle. */

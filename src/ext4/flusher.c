@@ -145,6 +145,8 @@ static int round_of(struct flusher *f, enum work kind)
 	int64_t now = clock_monotonic(f->fs->clock);
 	int err = write_inodes(f, kind == WORK_SYNC_ALL ? WB_ALL : WB_NONE, false, now), last;
 
+	last = ext4_lazytime_write(f->fs);
+	err = err ? err : last;
 	last = write_metadata(f->fs, CLOCK_NEVER);
 	return err ? err : last;
 }
@@ -155,6 +157,7 @@ static void tick(struct flusher *f)
 	int64_t before_ns = clock_monotonic(f->fs->clock) - OLD_NS;
 
 	(void)write_inodes(f, WB_NONE, true, before_ns); /* an error is kept in the mapping for fsync */
+	ignore_result(ext4_lazytime_expire(f->fs)); /* the stamps stay in memory */
 	ignore_result(write_metadata(f->fs, OLD_NS)); /* the journal keeps its own */
 }
 

@@ -136,6 +136,7 @@ struct ext4_fs {
 	struct ext4_xattr_cache *xattr_cache;	/* xattr_cache.c: blocks of attributes that can be shared */
 	struct orphans *orphans;		/* orphan.c */
 	struct system_zones *zones;		/* zones.c: blocks that are the file system's own */
+	struct lazytimes *lazytimes;		/* lazytime.c: inodes whose stamps are not written yet */
 	struct flusher *flusher;		/* flusher.c: the task that writes back */
 	struct waitq zeroed;			/* a group is zeroed; with its lock */
 	struct lazyinit *lazyinit;		/* lazyinit.c; NULL: nothing to do */

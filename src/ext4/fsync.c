@@ -77,6 +77,8 @@ static int sync_file(struct inode *inode, uint64_t start, uint64_t end, bool dat
 	if (atomic_load(&fs->read_only_now))
 		return atomic_load(&fs->error_seen) ? -EROFS : 0; /* all was written before */
 	err = ext4_filemap_write_and_wait(inode, start, end);
+	if (!err && !datasync)
+		err = ext4_lazytime_write_inode(inode);
 	if (err)
 		return err;
 	if (!fs->journal)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "base/assert.h"
 #include "base/bitmap.h"
+#include "ext4/acl.h"
 #include "ext4/csum.h"
 #include "ext4/hash.h"
 #include "ext4/inode_internal.h"
@@ -392,11 +393,11 @@ static bool uses_extents(const struct inode *i)
 	       (EXT4_S_ISREG(i->mode) || EXT4_S_ISDIR(i->mode) || EXT4_S_ISLNK(i->mode));
 }
 
-static int write_first(struct handle *h, struct inode *i)
+static int write_first(struct handle *h, struct inode *i, struct inode *dir, const struct ext4_cred *cred)
 {
-	int err = 0;
+	int err = ext4_acl_inherit(h, i, dir, cred);
 
-	if (uses_extents(i)) {
+	if (!err && uses_extents(i)) {
 		i->flags |= EXT4_EXTENTS_FL;
 		err = ext4_ext_tree_init(h, i);
 	}
@@ -442,7 +443,7 @@ int __ext4_new_inode(struct inode *dir, uint16_t mode, const char *name, size_t 
 	}
 	dir->last_group = s.group;
 	begin(i, dir, mode, cred);
-	err = write_first(s.handle, i);
+	err = write_first(s.handle, i, dir, cred);
 	if (err) {
 		undo(s.handle, i);
 		goto undo_handle;

@@ -13,6 +13,7 @@
  */
 #include "base/assert.h"
 #include "base/hash.h"
+#include "ext4/acl.h"
 #include "ext4/inode_internal.h"
 
 #define DEAD		INT32_MIN
@@ -170,6 +171,7 @@ static struct inode *inode_alloc(struct ext4_fs *fs, uint32_t ino)
 	list_init(&i->orphan);
 	list_init(&i->dirty);
 	list_init(&i->lru);
+	list_init(&i->lazy);
 	atomic_init(&i->refs, 1);
 	atomic_init(&i->state, INODE_NEW);
 	budget_charge(fs->budget, sizeof(*i));
@@ -181,6 +183,7 @@ static void inode_free(struct epoch_node *node)
 	struct inode *i = container_of(node, struct inode, retire);
 	struct ext4_fs *fs = i->fs;
 
+	ext4_acl_forget(i);
 	mutex_fini(&i->es.lock);
 	mutex_fini(&i->attr_lock);
 	rwlock_fini(&i->lock);

@@ -213,6 +213,7 @@ int ext4_inode_usable(struct inode *i, enum iget_flags flags)
 void ext4_inode_forget(struct inode *i)
 {
 	ext4_flusher_forget(i);
+	ext4_lazytime_forget(i);
 	ext4_es_clear(i);
 	if (i->fs->journal)
 		jbd2_journal_release_inode(i->fs->journal, &i->jinode);
@@ -343,6 +344,7 @@ int ext4_put_inode_tail(struct handle *h, struct inode *i, const uint8_t *tail)
 		err = ext4_journal_get_write_access(fs, h, b);
 	if (err)
 		return err;
+	ext4_lazytime_forget(i);
 	resized = fill_raw(i, (void *)(b->data + offset), tail);
 	err = ext4_handle_dirty_metadata(fs, h, i->ino, b);
 	if (err)
@@ -420,7 +422,20 @@ struct ext4_time ext4_current_time(struct ext4_fs *fs)
 {
 	int64_t ns = clock_stamp(fs->clock);
 
-	return (struct ext4_time){ ns / NSEC_PER_SEC, (uint32_t)(ns % NSEC_PER_SEC) };
+	return ext4_time_kept(fs, (struct ext4_time){ ns / NSEC_PER_SEC, (uint32_t)(ns % NSEC_PER_SEC) });
+}
+
+/* Small inodes have 32 bits of seconds, the others two more, and nanoseconds. */
+struct ext4_time ext4_time_kept(const struct ext4_fs *fs, struct ext4_time t)
+{
+	bool small = fs->geo.inode_size == EXT4_GOOD_OLD_INODE_SIZE;
+	int64_t last = INT32_MAX + (small ? 0 : 3ll << 32);
+
+	if (t.sec < INT32_MIN)
+		return (struct ext4_time){ INT32_MIN, 0 };
+	if (t.sec >= last)
+		return (struct ext4_time){ last, 0 };
+	return (struct ext4_time){ t.sec, small ? 0 : t.nsec };
 }
 
 static bool same_time(struct ext4_time a, struct ext4_time b)
@@ -457,6 +472,14 @@ static struct stamps stamps_of(struct inode *i)
 	return s;
 }
 
+static int stamps_moved(struct inode *i)
+{
+	if (!i->fs->opt.lazytime)
+		return ext4_dirty_inode(i);
+	ext4_lazytime_note(i);
+	return 0;
+}
+
 int ext4_update_time(struct inode *i)
 {
 	struct ext4_time now = ext4_current_time(i->fs);
@@ -468,7 +491,7 @@ int ext4_update_time(struct inode *i)
 	attr_write_begin(i);
 	i->mtime = i->ctime = now;
 	attr_write_end(i);
-	return ext4_dirty_inode(i);
+	return stamps_moved(i);
 }
 
 static bool time_before(struct ext4_time a, struct ext4_time b)
@@ -501,7 +524,7 @@ void ext4_touch_atime(struct inode *i)
 	attr_write_begin(i);
 	i->atime = now;
 	attr_write_end(i);
-	(void)ext4_dirty_inode(i); /* a stamp that is lost is no error of a read */
+	(void)stamps_moved(i); /* a stamp that is lost is no error of a read */
 }
 
 /* ---- how its data is kept */

@@ -66,6 +66,7 @@ struct inode {
 	uint32_t dtime_or_next_orphan;
 	struct es_tree es;
 	struct rwlock xattr_lock;	/* RANK_XATTR: extended attributes, here and in file_acl */
+	const struct ext4_acl *_Atomic acl[2];	/* acl_inode.c: access and default list; published */
 	struct mutex reserve_lock;	/* RANK_RESERVE */
 	_Atomic uint32_t reserved_blocks; /* delayed, not yet allocated; changed under reserve_lock */
 
@@ -91,6 +92,8 @@ struct inode {
 	struct inode *_Atomic hash_next;
 	struct list lru, dirty;
 	int64_t dirtied_ns;		/* when it became dirty; flusher */
+	struct list lazy;		/* lazytime.c's lock; INODE_DIRTY_TIME */
+	int64_t lazy_ns;		/* since when */
 	struct epoch_node retire;
 	void *vfs;			/* vfs/: what it keeps per inode */
 };
@@ -223,10 +226,25 @@ must_check int ext4_get_inode_loc(struct ext4_fs *fs, uint32_t ino, struct buffe
  * dirty.
  */
 struct ext4_time ext4_current_time(struct ext4_fs *fs);
+/* What of a given time an inode of this file system can keep. */
+struct ext4_time ext4_time_kept(const struct ext4_fs *fs, struct ext4_time t);
 /* mtime and ctime of a write {file_update_time}. */
 int ext4_update_time(struct inode *inode);
 /* atime of a read, as relatime, noatime... say. */
 void ext4_touch_atime(struct inode *inode);
+
+/* ---- lazytime (lazytime.c) */
+
+must_check int ext4_lazytime_create(struct ext4_fs *fs);
+void ext4_lazytime_destroy(struct ext4_fs *fs);
+/* Its stamps have moved, in memory alone. */
+void ext4_lazytime_note(struct inode *inode);
+/* They are written, or of no more interest. */
+void ext4_lazytime_forget(struct inode *inode);
+/* Writes those of one inode, of all, of those that have waited long enough. */
+must_check int ext4_lazytime_write_inode(struct inode *inode);
+must_check int ext4_lazytime_write(struct ext4_fs *fs);
+must_check int ext4_lazytime_expire(struct ext4_fs *fs);
 void ext4_evict_inode(
 	struct inode *inode); /* {ext4_evict_inode}: truncate and free, or just drop */
 

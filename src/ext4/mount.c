@@ -53,6 +53,8 @@ static int make_caches(struct ext4_fs *fs)
 		err = ext4_es_shrinker_create(fs);
 	if (!err)
 		err = ext4_xattr_cache_create(fs);
+	if (!err)
+		err = ext4_lazytime_create(fs);
 	return err ? err : inode_cache_create(fs);
 }
 
@@ -263,6 +265,7 @@ static void take_down(struct ext4_fs *fs)
 	epoch_drain(); /* what was retired knows of the mount */
 	ext4_es_shrinker_destroy(fs);
 	ext4_xattr_cache_destroy(fs);
+	ext4_lazytime_destroy(fs);
 	drop_layout(fs);
 	arena_free(a, fs->flex);
 	if (fs->pages)

@@ -305,7 +305,7 @@ uint64_t ext4_size_max(const struct inode *inode)
 	return ext4_ind_max_size(g);
 }
 
-static int resize(struct inode *inode, uint64_t size)
+int ext4_resize_inode(struct inode *inode, uint64_t size)
 {
 	struct ext4_fs *fs = inode->fs;
 	bool shrinks = size <= inode->size; /* as Linux: an equal size cuts what lies behind it */
@@ -326,41 +326,6 @@ static int resize(struct inode *inode, uint64_t size)
 	}
 	ext4_truncate_pages(inode, size);
 	return shrinks ? ext4_truncate(inode) : 0;
-}
-
-/* What changes besides the size. ctime moves with each of them. */
-static bool set_fields(struct inode *inode, const struct ext4_setattr *a)
-{
-	struct ext4_time now = ext4_current_time(inode->fs);
-
-	attr_write_begin(inode);
-	if (a->valid & ATTR_MODE)
-		inode->mode = (uint16_t)((inode->mode & EXT4_S_IFMT) | (a->mode & 07777));
-	if (a->valid & ATTR_UID)
-		inode->uid = a->uid;
-	if (a->valid & ATTR_GID)
-		inode->gid = a->gid;
-	if (a->valid & ATTR_ATIME)
-		inode->atime = a->valid & ATTR_ATIME_SET ? a->atime : now;
-	if (a->valid & ATTR_MTIME)
-		inode->mtime = a->valid & ATTR_MTIME_SET ? a->mtime : now;
-	if (a->valid & ATTR_SIZE)
-		inode->mtime = now;
-	inode->ctime = now;
-	attr_write_end(inode);
-	return a->valid;
-}
-
-int ext4_setattr(struct inode *inode, const struct ext4_setattr *a)
-{
-	int err = 0;
-
-	TRACE_SCOPE(inode->fs, ext4_setattr);
-	if (a->valid & ATTR_SIZE)
-		err = resize(inode, a->size);
-	if (err)
-		return err;
-	return set_fields(inode, a) ? ext4_dirty_inode(inode) : 0;
 }
 
 /* ---- the last writer closes */

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lazytime: time stamps that a read or write moved are kept in memory. They are written
+ *
+ * - with the inode, when it is written for another reason (ext4_put_inode);
+ * - by fsync of the file, by syncfs, and when the file system ends;
+ * - when memory is wanted;
+ * - a half day after they moved, at the latest.
+ *
+ * An inode in this state is INODE_DIRTY_TIME and on the list, which does not hold it.
+ */
+#include "base/assert.h"
+#include "ext4/data.h"
+#include "ext4/inode_internal.h"
+
+#define EXPIRE_NS (12 * 3600 * NSEC_PER_SEC)	/* as Linux's dirtytime_expire_seconds */
+
+struct lazytimes {
+	struct mutex lock;			/* RANK_DIRTY_INODES */
+	struct list inodes GUARDED_BY(lock);	/* oldest first */
+};
+
+void ext4_lazytime_note(struct inode *inode)
+{
+	struct lazytimes *l = inode->fs->lazytimes;
+
+	guard(&l->lock);
+	if (atomic_fetch_or(&inode->state, INODE_DIRTY_TIME) & INODE_DIRTY_TIME)
+		return;
+	inode->lazy_ns = clock_monotonic(inode->fs->clock);
+	list_add_tail(&l->inodes, &inode->lazy);
+}
+
+void ext4_lazytime_forget(struct inode *inode)
+{
+	struct lazytimes *l = inode->fs->lazytimes;
+
+	if (!(atomic_load(&inode->state) & INODE_DIRTY_TIME))
+		return;
+	guard(&l->lock);
+	if (atomic_fetch_and(&inode->state, ~INODE_DIRTY_TIME) & INODE_DIRTY_TIME)
+		list_remove(&inode->lazy);
+}
+
+int ext4_lazytime_write_inode(struct inode *inode)
+{
+	return atomic_load(&inode->state) & INODE_DIRTY_TIME ? ext4_dirty_inode(inode) : 0;
+}
+
+/* The oldest, off the list and referenced; NULL: none, or none that old. */
+static struct inode *take_oldest(struct lazytimes *l, int64_t before_ns)
+{
+	struct inode *inode;
+
+	guard(&l->lock);
+	while ((inode = list_first(&l->inodes, struct inode, lazy)) != NULL) {
+		if (inode->lazy_ns > before_ns)
+			return NULL;
+		list_remove(&inode->lazy);
+		atomic_fetch_and(&inode->state, ~INODE_DIRTY_TIME);
+		if (ext4_itake(inode))
+			return inode;
+	}
+	return NULL;
+}
+
+static int write_before(struct ext4_fs *fs, int64_t before_ns)
+{
+	struct inode *inode;
+	int err = 0, last;
+
+	while ((inode = take_oldest(fs->lazytimes, before_ns)) != NULL) {
+		last = ext4_dirty_inode(inode);
+		err = err ? err : last;
+		ext4_iput(inode);
+	}
+	return err;
+}
+
+/* After an error nothing is written any more, and stamps are not worth another one. */
+int ext4_lazytime_write(struct ext4_fs *fs)
+{
+	return ext4_writable(fs) ? 0 : write_before(fs, clock_monotonic(fs->clock));
+}
+
+int ext4_lazytime_expire(struct ext4_fs *fs)
+{
+	return ext4_writable(fs) ? 0 : write_before(fs, clock_monotonic(fs->clock) - EXPIRE_NS);
+}
+
+int ext4_lazytime_create(struct ext4_fs *fs)
+{
+	struct lazytimes *l = arena_new(fs->arena, struct lazytimes);
+
+	if (!l)
+		return -ENOMEM;
+	mutex_init(&l->lock, RANK_DIRTY_INODES);
+	list_init(&l->inodes);
+	fs->lazytimes = l;
+	return 0;
+}
+
+void ext4_lazytime_destroy(struct ext4_fs *fs)
+{
+	struct lazytimes *l = fs->lazytimes;
+
+	if (!l)
+		return;
+	ensure(list_empty(&l->inodes));
+	mutex_fini(&l->lock);
+	arena_free(fs->arena, l);
+	fs->lazytimes = NULL;
+}
