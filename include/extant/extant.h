@@ -95,15 +95,47 @@ EXTANT_API void extant_options_init(struct extant_options *opt);
  */
 EXTANT_API int extant_mount(const char *image, const struct extant_options *opt, struct extant **out);
 
-/* Writes everything and ends the mount, whatever it returns: the first error. -EBUSY: files are open, the mount goes on. */
+/* Writes everything and ends the mount, whatever it returns: the first error. -EBUSY: files are open, or it is frozen; the mount goes on. */
 EXTANT_API int extant_unmount(struct extant *x);
 
 /* New options for a mount; those that cannot change are refused (-EINVAL). */
 EXTANT_API int extant_remount(struct extant *x, const char *mount_options);
 
+/* ---- the file system as a whole: -EPERM unless uid is 0 */
+
+/*
+ * Waits until calls under way that change something have ended, writes everything and empties the
+ * journal: until extant_thaw the image is as after an unmount, and a copy of it can be mounted
+ * anywhere. Meanwhile reading goes on, and who changes something waits (inline and seeded, where
+ * nobody could thaw it: -EDEADLK). -EBUSY: it is frozen; so is a remount or an unmount then.
+ */
+EXTANT_API int extant_freeze(struct extant *x);
+EXTANT_API int extant_thaw(struct extant *x);
+
 enum extant_shutdown { EXTANT_SHUTDOWN_DEFAULT, EXTANT_SHUTDOWN_LOGFLUSH, EXTANT_SHUTDOWN_NOLOGFLUSH };
-/* EXT4_IOC_SHUTDOWN: from now on -EIO; what was not yet written stays so. A test's power cut. */
+/*
+ * EXT4_IOC_SHUTDOWN: from now on -EIO. First everything is written (DEFAULT), or the running
+ * transaction is committed (LOGFLUSH), or nothing is done (NOLOGFLUSH: a test's power cut).
+ */
 EXTANT_API int extant_shutdown(struct extant *x, enum extant_shutdown how);
+
+/*
+ * FITRIM: gives free space to the device back, where at least `least` bytes are free in a row within
+ * [start, start + len); of an image file it becomes a hole. `trimmed`: how many bytes.
+ */
+EXTANT_API int extant_fstrim(struct extant *x, uint64_t start, uint64_t len, uint64_t least,
+			     uint64_t *trimmed);
+
+/* EXT4_IOC_CHECKPOINT: the journal is emptied, and its blocks discarded (1) or zeroed (2); 4: only asked whether. */
+EXTANT_API int extant_checkpoint(struct extant *x, uint32_t flags);
+
+struct extant_mapping {			/* FS_IOC_GETFSMAP: bytes, owners and flags as there */
+	uint64_t physical, length, owner;
+	uint32_t flags;
+};
+/* What lies in [low, high], in order, until fn returns other than 0. */
+EXTANT_API int extant_fsmap(struct extant *x, uint64_t low, uint64_t high,
+			    int (*fn)(void *arg, const struct extant_mapping *m), void *arg);
 
 /* ---- files (open(2), read(2), ...) */
 

@@ -65,6 +65,58 @@ static int64_t op_shutdown(struct script *s, struct script_line *l)
 								  : EXTANT_SHUTDOWN_DEFAULT);
 }
 
+static int64_t op_freeze(struct script *s, struct script_line *l)
+{
+	(void)l;
+	return extant_freeze(s->x);
+}
+
+static int64_t op_thaw(struct script *s, struct script_line *l)
+{
+	(void)l;
+	return extant_thaw(s->x);
+}
+
+static int64_t op_fstrim(struct script *s, struct script_line *l)
+{
+	int64_t off = script_option_number(l, "off", -1), len = script_option_number(l, "len", -1);
+	uint64_t trimmed = len < 0 ? UINT64_MAX : (uint64_t)len, done;
+	int err = extant_fstrim(s->x, off < 0 ? 0 : (uint64_t)off, trimmed, 0, &done);
+
+	/* As the ioctl's structure has it: what was asked for, when nothing was done. */
+	script_add(s, ",\"trimmed\":%llu", (unsigned long long)(err ? trimmed : done));
+	return err;
+}
+
+static int one_mapping(void *arg, const struct extant_mapping *m)
+{
+	struct script *s = arg;
+
+	script_add(s, "%s[%llu,%llu,\"%llx\",\"%x\"]", s->info[s->info_len - 1] == '[' ? "" : ",",
+		   (unsigned long long)m->physical, (unsigned long long)m->length,
+		   (unsigned long long)m->owner, m->flags);
+	return 0;
+}
+
+static int64_t op_fsmap(struct script *s, struct script_line *l)
+{
+	size_t before = s->info_len;
+	int err;
+
+	(void)l;
+	script_add(s, ",\"fsmap\":[");
+	err = extant_fsmap(s->x, 0, UINT64_MAX, one_mapping, s);
+	script_add(s, "]");
+	if (err)
+		s->info_len = before;
+	return err;
+}
+
+static int64_t op_checkpoint(struct script *s, struct script_line *l)
+{
+	return extant_checkpoint(s->x, (uint32_t)script_option_number(l, "flags", 0));
+}
+
 static int64_t op_sleep(struct script *s, struct script_line *l)
 {
 	int64_t ns = script_number(script_word(l, 1)) * NSEC_PER_MSEC;
@@ -120,6 +172,11 @@ const struct script_op script_mount_ops[] = {
 	{ "umount", op_umount, true },
 	{ "remount", op_remount, false },
 	{ "shutdown", op_shutdown, false },
+	{ "freeze", op_freeze, false },
+	{ "thaw", op_thaw, false },
+	{ "fstrim", op_fstrim, false },
+	{ "fsmap", op_fsmap, false },
+	{ "checkpoint", op_checkpoint, false },
 	{ "sync", op_sync, false },
 	{ "syncfs", op_sync, false },
 	{ "sleep", op_sleep, true },

@@ -62,6 +62,8 @@ enum ext4_free_flags {			/* as the events print them */
  */
 must_check int ext4_free_blocks(struct handle *h, struct inode *inode, ext4_fsblk_t block,
 				uint64_t count, uint32_t flags);
+/* The commit task, when a transaction is stable: what it freed is discarded, if it is to be. */
+void ext4_mb_committed(struct ext4_fs *fs);
 /* Gives an inode's preallocations back {ext4_discard_preallocations, ext4_mb_release_inode_pa}. */
 void ext4_discard_preallocations(struct inode *inode);
 /* The goal for a block of a file whose tree has no neighbour: see docs/choices.md. */

@@ -107,5 +107,7 @@ void ext4_flusher_forget(struct inode *inode);
 /* Work for it: everything that is dirty now (sync), or what space needs. `wait`: until done. */
 int ext4_flusher_sync(struct ext4_fs *fs, enum writeback_mode mode, bool wait);
 void ext4_flusher_wake(struct ext4_fs *fs);
+/* There is damage to be written down (ext4_errors_store). Any lock may be held. */
+void ext4_flusher_wake_for_errors(struct ext4_fs *fs);
 
 #endif

@@ -160,11 +160,12 @@ static int append_block(struct handle *h, struct inode *dir, ext4_lblk_t lblk, s
 int ext4_append(struct handle *h, struct inode *dir, ext4_lblk_t *lblk, struct buffer **out)
 {
 	struct ext4_fs *fs = dir->fs;
+	uint32_t limit_kb = fs->opt.max_dir_size_kb;
 	int err;
 
 	TRACE_SCOPE(fs, ext4_append);
 	*out = NULL;
-	if (is_full(dir))
+	if (is_full(dir) || (limit_kb && dir->size >> 10 >= limit_kb))
 		return -ENOSPC;
 	*lblk = ext4_dir_blocks(dir);
 	err = append_block(h, dir, *lblk, out);

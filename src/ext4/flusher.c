@@ -195,7 +195,11 @@ static void flusher_task(void *arg)
 	while (!f->stop) {
 		enum work kind = next_work(f);
 
-		if (kind != WORK_COUNT) {
+		if (atomic_load(&f->fs->errors_pending) && !ext4_is_frozen(f->fs)) {
+			mutex_unlock(&f->lock);
+			ext4_errors_store(f->fs);
+			mutex_lock(&f->lock);
+		} else if (kind != WORK_COUNT) {
 			work_off(f, kind);
 		} else if (clock_monotonic(f->fs->clock) >= next) {
 			mutex_unlock(&f->lock);
@@ -207,6 +211,7 @@ static void flusher_task(void *arg)
 		}
 	}
 	mutex_unlock(&f->lock);
+	ext4_errors_store(f->fs);
 }
 
 static uint64_t ask(struct flusher *f, enum work kind)
@@ -241,6 +246,18 @@ void ext4_flusher_wake(struct ext4_fs *fs)
 	guard(&f->lock);
 	if (f->asked[WORK_PRESSURE] == f->done[WORK_PRESSURE])
 		(void)ask(f, WORK_PRESSURE);
+}
+
+/*
+ * Whoever calls may hold any lock, so none is taken: should the flusher just be falling asleep, its
+ * next tick is soon enough.
+ */
+void ext4_flusher_wake_for_errors(struct ext4_fs *fs)
+{
+	struct flusher *f = fs->flusher;
+
+	if (f)
+		waitq_wake_all(&f->work);
 }
 
 static void pressed(void *arg)

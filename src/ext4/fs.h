@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 #include "base/errors.h"
+#include "base/gate.h"
 #include "base/random.h"
 #include "base/rbtree.h"
 #include "base/sync.h"
@@ -26,31 +27,37 @@ enum ext4_errors {
 	ERRORS_PANIC
 }; /* unsaid: the superblock's */
 
-/* Mount options (options.c). Numbers are uint32_t, flags bool. */
+/*
+ * Mount options (options.c; docs/mount-options.md). Numbers are uint32_t, flags bool. Those that a
+ * remount may change are atomic: whoever runs meanwhile sees the old or the new one.
+ */
 struct ext4_options {
-	bool read_only;
+	bool read_only;			/* as mounted; fs->read_only_now is what holds */
 	bool noload;			/* look at it without replaying the journal */
 	enum ext4_data_mode data;
-	enum ext4_errors errors;
-	bool delalloc;			/* on unless nodelalloc */
-	bool dioread_lock;		/* 6.18: no unwritten extents for buffered writes */
-	bool barrier;
+	_Atomic enum ext4_errors errors;
+	_Atomic bool delalloc;		/* on unless nodelalloc or data=journal */
+	bool delalloc_said;		/* with data=journal that is refused */
+	_Atomic bool dioread_lock;	/* 6.18: no unwritten extents for buffered writes */
+	_Atomic bool barrier;
 	bool journal_checksum, journal_async_commit;
-	bool init_itable;		/* lazy initialisation of inode tables */
-	bool block_validity;
-	bool auto_da_alloc;		/* replace by truncate or rename writes back at once */
-	bool discard;
-	bool sync, dirsync, noatime, nodiratime, strictatime, lazytime;
-	bool grpid;
-	bool no_mbcache;		/* inodes share no blocks of attributes */
-	uint32_t commit_s;		/* 0: the default */
-	uint32_t stripe;
+	_Atomic bool data_err_abort;	/* ordered data that fails to be written stops the journal */
+	_Atomic bool init_itable;	/* lazy initialisation of inode tables */
+	_Atomic uint32_t init_itable_wait; /* it rests so many times as long as a group took */
+	_Atomic bool auto_da_alloc;	/* replace by truncate or rename writes back at once */
+	_Atomic bool discard;
+	_Atomic bool minixdf;		/* statfs counts the layout's own blocks too */
+	_Atomic bool sync, dirsync, noatime, nodiratime, strictatime, lazytime;
+	_Atomic bool grpid;
+	_Atomic bool no_mbcache;	/* inodes share no blocks of attributes */
+	bool abort;			/* stops everything, as damage with errors=remount-ro does */
+	_Atomic uint32_t commit_s;	/* 0: the default */
+	_Atomic uint32_t stripe;
+	_Atomic uint32_t max_dir_size_kb; /* 0: no limit */
 	uint32_t sb_block;		/* 0: the primary superblock */
 	uint32_t cache_mb;
 	enum trace_dialect dialect;
-	uint32_t max_batch_us, min_batch_us;
-	uint32_t resuid, resgid;	/* UINT32_MAX: the superblock's */
-	uint32_t ignored;		/* where numbers go that make no difference */
+	_Atomic uint32_t resuid, resgid; /* UINT32_MAX: the superblock's */
 };
 
 /* Of each group; made when it is first looked at. */
@@ -101,6 +108,19 @@ struct ext4_flex {
 	_Atomic uint32_t free_inodes, used_dirs;
 };
 
+/* Where an error was met, as the superblock remembers it. */
+struct ext4_error_place {
+	int64_t time_s;
+	uint64_t ino, block;
+	const char *function;			/* lives for ever */
+	uint32_t line;
+	uint8_t code;				/* EXT4_ERR_* */
+};
+struct ext4_error_record {
+	uint32_t count;				/* 0: the others mean nothing */
+	struct ext4_error_place first, last;
+};
+
 struct ext4_fs {
 	struct trace *trace;
 	struct arena *arena;
@@ -146,6 +166,12 @@ struct ext4_fs {
 	_Atomic bool shut_down;			/* after shutdown: everything answers EIO */
 	_Atomic bool read_only_now;		/* by option, or after an error */
 	_Atomic bool error_seen;
+	struct ext4_error_record errors_new;	/* error.c: not yet in the superblock; super_lock */
+	_Atomic bool errors_pending;		/* there are some; or an abort is to be written down */
+	struct mutex life_lock;			/* RANK_MOUNT: freeze, thaw, remount, shutdown: one at a time */
+	struct gate changes;			/* shut while frozen: who changes something enters (freeze.c) */
+	struct gate unjournaled;		/* the same for handles, where there is no journal to keep them out */
+	bool frozen, handles_kept_out;		/* life_lock */
 	const char *mount_point;		/* what the first open writes into the superblock; or NULL */
 	bool was_clean;				/* the superblock said so at the mount */
 	bool orphans_done;			/* the orphan file was empty at the end */
@@ -170,9 +196,20 @@ struct inode;
 	ext4_error_at(fs, __func__, ino, block, -EFSCORRUPTED, __VA_ARGS__)
 #define ext4_error_csum(fs, ino, block, ...) \
 	ext4_error_at(fs, __func__, ino, block, -EFSBADCRC, __VA_ARGS__)
-printf_like(6, 7) int ext4_error_at(struct ext4_fs *fs, const char *function, uint64_t ino,
-				    uint64_t block, int err, const char *fmt, ...);
+#define ext4_error_at(fs, function, ino, block, err, ...) \
+	ext4_error_in(fs, function, __LINE__, ino, block, err, __VA_ARGS__)
+printf_like(7, 8) int ext4_error_in(struct ext4_fs *fs, const char *function, uint32_t line,
+				    uint64_t ino, uint64_t block, int err, const char *fmt, ...);
 printf_like(3, 4) void ext4_message(struct ext4_fs *fs, enum log_level level, const char *fmt, ...);
+/*
+ * What was met since the last time goes into the superblock on disk: with a handle, or, where the
+ * journal is not there or has stopped, directly. The flusher's; holding nothing.
+ */
+void ext4_errors_store(struct ext4_fs *fs);
+/*
+ * As damage with errors=remount-ro, without any: nothing changes from now on. Any lock may be held.
+ */
+void ext4_abort(struct ext4_fs *fs, int err);
 /* -EIO after shutdown, -EROFS when read only; 0 else. Asked before each change. */
 int ext4_writable(struct ext4_fs *fs);
 
@@ -319,14 +356,43 @@ must_check int ext4_examine(const struct ext4_mount_args *args, struct ext4_fs *
  */
 int ext4_unmount(struct ext4_fs *fs);
 /*
- * Other options, all of them; -EINVAL: one that a mount keeps for its life. Read-only: everything is
+ * (remount.c) Other options, all of them; -EINVAL: one that a mount keeps for its life; -EBUSY: it
+ * is frozen. Read-only: everything is
  * written first and the image is clean; the caller has seen to it that no file is open for writing
  * and none that is open has lost its last name. -EROFS: it cannot be writable.
  */
 must_check int ext4_remount(struct ext4_fs *fs, const struct ext4_options *opt);
 bool ext4_is_read_only(struct ext4_fs *fs);
+
+/* ---- freeze.c */
+
+/*
+ * What changes a file system is between these two: a call that creates, writes, truncates, renames,
+ * sets attributes. It waits while the file system is frozen. Calls do not nest in each other.
+ */
+must_check int ext4_begin_change(struct ext4_fs *fs, unsigned *at);
+void ext4_end_change(struct ext4_fs *fs, unsigned at);
+static inline bool ext4_is_frozen(const struct ext4_fs *fs)
+{
+	return gate_is_shut(&fs->changes);
+}
+/*
+ * Waits until all changes are made, writes everything, empties the journal; from then on the image
+ * is as after an unmount and nothing writes to it, until the thaw. Changes wait; reading goes on.
+ * -EBUSY: it is frozen. An error leaves it as it was.
+ */
+must_check int ext4_freeze(struct ext4_fs *fs);
+/* -EINVAL: it is not frozen. */
+must_check int ext4_thaw(struct ext4_fs *fs);
+/*
+ * The end of all writing: every call answers -EIO from now on. DEFAULT: after all was written, as
+ * by a freeze; LOGFLUSH: after the running transaction was committed; NOLOGFLUSH: at once.
+ */
 enum ext4_shutdown { SHUTDOWN_DEFAULT, SHUTDOWN_LOGFLUSH, SHUTDOWN_NOLOGFLUSH };
 int ext4_shutdown(struct ext4_fs *fs, enum ext4_shutdown how);
+
+/* ---- sync (mount.c) */
+
 /*
  * Starts the commit of what is running {ext4_sync_fs}; `wait`: until it is stable, and the device
  * is flushed.
@@ -334,8 +400,13 @@ int ext4_shutdown(struct ext4_fs *fs, enum ext4_shutdown how);
 must_check int ext4_sync_fs(struct ext4_fs *fs, bool wait);
 /* syncfs: all data written, the transaction committed, its blocks in place, the device flushed. */
 must_check int ext4_sync_filesystem(struct ext4_fs *fs);
+/* Over what `opt` has; `why`: one line that names the option that is refused. */
 must_check int ext4_parse_options(const char *text, struct ext4_options *opt, char *why,
 				  size_t why_len);
+/* What a remount may change, from one to the other. */
+void ext4_options_take(struct ext4_options *to, const struct ext4_options *from);
+/* Of those that it may not change, one that differs; NULL: none. */
+const char *ext4_options_fixed_differ(const struct ext4_options *a, const struct ext4_options *b);
 void ext4_default_options(struct ext4_options *opt);
 
 struct ext4_statfs {

@@ -14,11 +14,19 @@ static int start_unjournaled(struct ext4_fs *fs, struct handle **out)
 {
 	struct task *t = task_current();
 	struct handle *h = t->handle;
+	unsigned at;
+	int err;
 
 	if (!h) {
+		err = gate_enter(&fs->unjournaled, &at);
+		if (err)
+			return err;
 		h = arena_new(fs->arena, struct handle);
-		if (!h)
+		if (!h) {
+			gate_leave(&fs->unjournaled, at);
 			return -ENOMEM;
+		}
+		h->gate = at;
 		t->handle = h;
 	}
 	h->nesting++;
@@ -33,6 +41,7 @@ static int stop_unjournaled(struct ext4_fs *fs, struct handle *h)
 	if (--h->nesting)
 		return err;
 	task_current()->handle = NULL;
+	gate_leave(&fs->unjournaled, h->gate);
 	arena_free(fs->arena, h);
 	return err;
 }

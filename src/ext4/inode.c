@@ -518,7 +518,7 @@ void ext4_touch_atime(struct inode *i)
 {
 	struct ext4_time now = ext4_current_time(i->fs);
 
-	if (ext4_writable(i->fs) || !atime_is_due(i, now))
+	if (ext4_writable(i->fs) || ext4_is_frozen(i->fs) || !atime_is_due(i, now))
 		return;
 	TRACE_SCOPE(i->fs, touch_atime);
 	attr_write_begin(i);

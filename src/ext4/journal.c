@@ -4,10 +4,12 @@
  * block while the log is written, through the same map as any file's.
  */
 #include <stdio.h>
+#include "ext4/alloc.h"
 #include "ext4/data.h"
 #include "ext4/journal.h"
 #include "ext4/map.h"
 #include "ext4/super.h"
+#include "ext4/whole.h"
 
 /* ---- what the journal asks */
 
@@ -37,8 +39,12 @@ static void aborted(void *user, int err)
 	ext4_message(fs, LOG_ERROR,
 		     "the journal has stopped (error %d): nothing is written any more", -err);
 	atomic_store(&fs->error_seen, true);
+	atomic_store(&fs->errors_pending, true);
+	if (fs->opt.errors == ERRORS_PANIC)
+		atomic_store(&fs->shut_down, true);
 	if (fs->opt.errors != ERRORS_CONTINUE)
 		atomic_store(&fs->read_only_now, true);
+	ext4_flusher_wake_for_errors(fs);
 }
 
 static void pressure(void *user)
@@ -46,10 +52,32 @@ static void pressure(void *user)
 	ext4_flusher_wake(user);
 }
 
+/* data_err=abort: a commit must not vouch for data that was not written. */
+static int wait_ordered(void *user, struct jbd2_inode *ji)
+{
+	struct ext4_fs *fs = user;
+	int err = ext4_wait_ordered(user, ji);
+
+	if (err && fs->opt.data_err_abort) {
+		ext4_message(fs, LOG_ERROR, "inode %llu: ordered data was not written (data_err=abort)",
+			     (unsigned long long)ji->ino);
+		jbd2_journal_abort(fs->journal, err);
+	}
+	return err;
+}
+
+static void committed(void *user, struct transaction *t, int err)
+{
+	(void)t;
+	(void)err; /* of a lost one nothing was handed on */
+	ext4_mb_committed(user);
+}
+
 static const struct journal_ops ops = {
 	.map_log_block = ext4_journal_bmap,
 	.submit_ordered = ext4_submit_ordered,
-	.wait_ordered = ext4_wait_ordered,
+	.wait_ordered = wait_ordered,
+	.committed = committed,
 	.aborted = aborted,
 	.pressure = pressure,
 };
@@ -142,6 +170,29 @@ int ext4_journal_begin(struct ext4_fs *fs)
 
 	if (!err)
 		take_over_errno(fs);
+	return err;
+}
+
+int ext4_checkpoint(struct ext4_fs *fs, uint32_t flags)
+{
+	const uint32_t all = CHECKPOINT_DISCARD | CHECKPOINT_ZEROOUT | CHECKPOINT_DRY_RUN;
+	const uint32_t both = CHECKPOINT_DISCARD | CHECKPOINT_ZEROOUT;
+	int err;
+
+	if (flags & ~all || (flags & both) == both)
+		return -EINVAL;
+	if (!fs->journal)
+		return -ENODEV;
+	if (flags & CHECKPOINT_DISCARD && !fs->device->ops->discard)
+		return -EOPNOTSUPP;
+	if (flags & CHECKPOINT_DRY_RUN)
+		return 0;
+	TRACE_SCOPE(fs, ext4_ioctl_checkpoint);
+	jbd2_journal_lock_updates(fs->journal);
+	err = jbd2_journal_flush(fs->journal);
+	if (!err && flags & both)
+		err = jbd2_journal_erase(fs->journal, flags & CHECKPOINT_DISCARD);
+	jbd2_journal_unlock_updates(fs->journal);
 	return err;
 }
 

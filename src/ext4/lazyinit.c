@@ -2,7 +2,7 @@
 /*
  * The task "ext4lazyinit": zeroes, group after group, what mke2fs left unwritten of the inode tables, so that
  * no check ever takes old bytes for inodes. It starts a second after the mount and rests between groups, ten
- * times as long as a group took.
+ * times (init_itable=) as long as a group took.
  *
  * While a group is being zeroed (g->zeroing), no new inode is taken from it: the zeroes go straight to the
  * device, past the journal, and must not meet an inode on its way there.
@@ -12,7 +12,6 @@
 #include "ext4/lazyinit.h"
 
 #define START_DELAY_NS	NSEC_PER_SEC
-#define REST_FACTOR	10
 #define ZERO_AT_ONCE	(1u << 20)
 
 struct lazyinit {
@@ -125,7 +124,7 @@ static void lazyinit_task(void *arg)
 		began = clock_monotonic(fs->clock);
 		if (ext4_init_inode_table(fs, g, fs->opt.barrier))
 			return; /* read-only by now, or the journal has stopped: another mount goes on */
-		pause = (clock_monotonic(fs->clock) - began) * REST_FACTOR;
+		pause = (clock_monotonic(fs->clock) - began) * fs->opt.init_itable_wait;
 	}
 }
 
@@ -175,7 +174,7 @@ void ext4_lazyinit_stop(struct ext4_fs *fs)
 
 	if (!l)
 		return;
-	mutex_lock(&l->lock);
+	mutex_lock_equal(&l->lock); /* a remount holds the mount's */
 	l->stop = true;
 	waitq_wake_all(&l->wake);
 	mutex_unlock(&l->lock);

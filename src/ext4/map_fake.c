@@ -183,8 +183,8 @@ bool ext4_inode_block_valid(struct ext4_fs *fs, uint64_t ino, ext4_fsblk_t block
 	       (block + count <= f->own_first || block >= f->own_first + f->own_count);
 }
 
-int ext4_error_at(struct ext4_fs *fs, const char *function, uint64_t ino, uint64_t block, int err,
-		  const char *fmt, ...)
+int ext4_error_in(struct ext4_fs *fs, const char *function, uint32_t line, uint64_t ino,
+		  uint64_t block, int err, const char *fmt, ...)
 {
 	struct map_fake *f = fake_of(fs);
 	va_list ap;

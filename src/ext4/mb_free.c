@@ -12,12 +12,22 @@
 #include "base/bitmap.h"
 #include "ext4/mballoc_internal.h"
 
-struct freed {
-	struct jbd2_callback callback;
-	struct ext4_fs *fs;
-	ext4_group_t group;
-	uint32_t start, len;
-};
+void mb_give_back(struct ext4_fs *fs, ext4_group_t group, uint32_t start, uint32_t len)
+{
+	struct ext4_group *g = fs->groups[group];
+	struct mb_group *m;
+
+	mutex_lock(&g->lock);
+	m = atomic_load(&g->mb);
+	if (m) {
+		mb_mark_free(m, start, len);
+		m->pending -= len;
+		if (!fs->opt.discard)
+			m->trimmed_least = 0;
+	}
+	mutex_unlock(&g->lock);
+	atomic_fetch_sub(&fs->counters.pending_clusters, len);
+}
 
 /*
  * Commit task. A lost transaction leaves them taken: the journal has aborted, nothing is allocated
@@ -25,19 +35,19 @@ struct freed {
  */
 static void give_back(struct jbd2_callback *cb, int err)
 {
-	struct freed *f = container_of(cb, struct freed, callback);
-	struct ext4_group *g = f->fs->groups[f->group];
-	struct mb_group *m;
+	struct mb_freed *f = container_of(cb, struct mb_freed, callback);
+	struct ext4_fs *fs = f->fs;
 
-	mutex_lock(&g->lock);
-	m = atomic_load(&g->mb);
-	if (m && !err) {
-		mb_mark_free(m, f->start, f->len);
-		m->pending -= f->len;
+	if (!err && fs->opt.discard && fs->mb) {
+		f->next = fs->mb->committed;
+		fs->mb->committed = f;
+		return;
 	}
-	mutex_unlock(&g->lock);
-	atomic_fetch_sub(&f->fs->counters.pending_clusters, f->len);
-	arena_free(f->fs->arena, f);
+	if (!err)
+		mb_give_back(fs, f->group, f->start, f->len);
+	else
+		atomic_fetch_sub(&fs->counters.pending_clusters, f->len);
+	arena_free(fs->arena, f);
 }
 
 /* One stretch of one group. */
@@ -76,6 +86,8 @@ static int clear_bits(const struct stretch *s, struct buffer *bits)
 		m->pending += s->len;
 	else
 		mb_mark_free(m, s->start, s->len);
+	if (!waits_for_commit(s))
+		m->trimmed_least = 0;
 	ext4_block_bitmap_csum_set(fs, g, bits);
 	err = ext4_handle_dirty_metadata(fs, s->handle, 0, bits);
 	return err ? err : ext4_group_dirty(fs, s->handle, g);
@@ -83,7 +95,8 @@ static int clear_bits(const struct stretch *s, struct buffer *bits)
 
 static void remember(const struct stretch *s)
 {
-	struct freed *f = waits_for_commit(s) ? arena_new(s->inode->fs->arena, struct freed) : NULL;
+	struct mb_freed *f =
+		waits_for_commit(s) ? arena_new(s->inode->fs->arena, struct mb_freed) : NULL;
 
 	if (!f)
 		return;
@@ -110,6 +123,8 @@ static int free_stretch(struct stretch *s)
 		return err;
 	trace(fs, ext4_mballoc_free, s->inode->ino, s->group->number, (int)s->start, (int)s->len);
 	err = mb_group_load(fs, s->group);
+	if (!err && fs->opt.discard && !waits_for_commit(s))
+		mb_discard_now(fs, s->group->number, s->start, s->len);
 	if (!err)
 		err = clear_bits(s, bits);
 	if (err)

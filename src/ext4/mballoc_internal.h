@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Between the files of the block allocator: buddy.c (free space of one group), mballoc.c (a request
- * from end to end), mb_search.c (which space it gets), mb_prealloc.c (space set aside), mb_free.c.
+ * from end to end), mb_search.c (which space it gets), mb_prealloc.c (space set aside), mb_free.c,
+ * mb_trim.c (given back to the device).
  * Not for others.
  */
 #ifndef EXTANT_EXT4_MBALLOC_INTERNAL_H
@@ -27,6 +28,7 @@ struct mb_group {
 	uint32_t counters[MB_ORDERS];	/* free buddies of each order */
 	uint32_t free_blocks, fragments;
 	uint32_t pending;		/* blocks freed, waiting for a commit */
+	uint32_t trimmed_least;		/* all free runs so long are discarded; 0: not so */
 	uint8_t *memory;
 };
 
@@ -109,7 +111,22 @@ struct mballoc {
 	struct mutex stream_lock;		/* RANK_RESERVE: where the last stream allocation began */
 	ext4_group_t stream_group;
 	uint32_t stream_start;
+	struct mb_freed *committed;		/* to be discarded; the commit task's */
 };
+
+/* ---- mb_free.c, mb_trim.c */
+
+struct mb_freed {				/* free on disk, and taken until the commit */
+	struct jbd2_callback callback;
+	struct ext4_fs *fs;
+	ext4_group_t group;
+	uint32_t start, len;
+	struct mb_freed *next;
+};
+/* They can be taken again. */
+void mb_give_back(struct ext4_fs *fs, ext4_group_t group, uint32_t start, uint32_t len);
+/* Where no commit is waited for: the blocks are still marked as used. */
+void mb_discard_now(struct ext4_fs *fs, ext4_group_t group, uint32_t start, uint32_t len);
 
 /* True: the request is served from space set aside before. */
 bool mb_use_preallocated(struct mb_context *ac);

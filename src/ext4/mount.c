@@ -106,9 +106,16 @@ static int read_again(struct ext4_fs *fs)
 
 static int replay(struct ext4_fs *fs)
 {
-	int err = ext4_journal_replay(fs, false, &fs->recovered);
+	struct ext4_super_errors errors;
+	int err;
 
-	return err ? err : read_again(fs);
+	ext4_errors_save(fs->super, &errors);
+	err = ext4_journal_replay(fs, false, &fs->recovered);
+	if (!err)
+		err = read_again(fs);
+	if (!err)
+		ext4_errors_restore(fs->super, &errors);
+	return err;
 }
 
 static bool has_journal(const struct ext4_fs *fs)
@@ -136,6 +143,14 @@ static int make_journal(struct ext4_fs *fs)
 	return fs->opt.read_only ? 0 : ext4_journal_begin(fs);
 }
 
+static void warn_of_errors(struct ext4_fs *fs)
+{
+	if (le16_get(fs->super->s_state) & EXT4_ERROR_FS)
+		ext4_message(fs, LOG_WARNING,
+			     "damage was met in it (%u times): e2fsck should look at it",
+			     le32_get(fs->super->s_error_count));
+}
+
 static int make_runtime(struct ext4_fs *fs)
 {
 	int err = ext4_counters_init(fs);
@@ -146,13 +161,18 @@ static int make_runtime(struct ext4_fs *fs)
 		err = ext4_orphans_load(fs);
 	if (err || fs->opt.read_only)
 		return err;
+	warn_of_errors(fs);
 	err = ext4_super_mark_mounted(fs);
 	if (!err)
 		err = ext4_flusher_start(fs);
 	if (err)
 		return err;
 	ext4_orphan_cleanup(fs);
-	return fs->opt.init_itable ? ext4_lazyinit_start(fs) : 0;
+	if (fs->opt.init_itable)
+		err = ext4_lazyinit_start(fs);
+	if (!err && fs->opt.abort)
+		ext4_abort(fs, -EIO);
+	return err;
 }
 
 /*
@@ -172,6 +192,7 @@ static void settle_options(struct ext4_fs *fs)
 		fs->geo.resgid = (uint16_t)fs->opt.resgid;
 	if (fs->opt.data == DATA_JOURNAL)
 		fs->opt.delalloc = false;
+	fs->opt.stripe = ext4_stripe(fs, fs->opt.stripe);
 }
 
 /*
@@ -278,6 +299,9 @@ static void take_down(struct ext4_fs *fs)
 	if (fs->budget)
 		budget_destroy(fs->budget);
 	block_close(fs->device);
+	gate_fini(&fs->unjournaled);
+	gate_fini(&fs->changes);
+	mutex_fini(&fs->life_lock);
 	mutex_fini(&fs->super_lock);
 	mutex_fini(&fs->groups_lock);
 	mutex_fini(&fs->orphan_lock);
@@ -309,6 +333,9 @@ static struct ext4_fs *fs_new(const struct ext4_mount_args *args)
 		random_init_system(&fs->random);
 	atomic_store(&fs->next_generation, (uint32_t)random_u64(&fs->random));
 	atomic_store(&fs->read_only_now, fs->opt.read_only);
+	mutex_init(&fs->life_lock, RANK_MOUNT);
+	gate_init(&fs->changes, RANK_MOUNT);
+	gate_init(&fs->unjournaled, RANK_HANDLE);
 	mutex_init(&fs->super_lock, RANK_SUPER);
 	mutex_init(&fs->groups_lock, RANK_SUPER);
 	mutex_init(&fs->orphan_lock, RANK_ORPHAN);
@@ -373,6 +400,7 @@ static int write_out(struct ext4_fs *fs)
 	fs->orphans_done = ext4_orphan_file_empty(fs);
 	ext4_orphans_unload(fs);
 	ext4_mb_release(fs);
+	ext4_errors_store(fs); /* what was met since the flusher ended */
 	last = ext4_journal_end(fs);
 	return err ? err : last;
 }
@@ -400,7 +428,7 @@ int ext4_unmount(struct ext4_fs *fs)
 	return err;
 }
 
-/* ---- sync, shutdown, statfs */
+/* ---- sync, statfs */
 
 int ext4_sync_fs(struct ext4_fs *fs, bool wait)
 {
@@ -441,24 +469,6 @@ int ext4_sync_filesystem(struct ext4_fs *fs)
 	return err ? err : last;
 }
 
-int ext4_shutdown(struct ext4_fs *fs, enum ext4_shutdown how)
-{
-	int err = 0;
-
-	if (atomic_load(&fs->shut_down))
-		return 0;
-	if (how == SHUTDOWN_DEFAULT)
-		err = ext4_sync_filesystem(fs);
-	if (err)
-		return err;
-	if (how == SHUTDOWN_LOGFLUSH && fs->journal)
-		err = jbd2_journal_force_commit(fs->journal);
-	atomic_store(&fs->shut_down, true);
-	if (fs->journal)
-		jbd2_journal_abort(fs->journal, -ESHUTDOWN);
-	return err;
-}
-
 /* Blocks the layout itself takes: Linux leaves them out of the total. */
 static uint64_t overhead(const struct ext4_fs *fs)
 {
@@ -485,95 +495,9 @@ void ext4_statfs(struct ext4_fs *fs, struct ext4_statfs *out)
 
 	free_blocks = max((int64_t)0, free_blocks);
 	out->block_size = fs->geo.block_size;
-	out->blocks = fs->geo.blocks_count - overhead(fs);
+	out->blocks = fs->geo.blocks_count - (fs->opt.minixdf ? 0 : overhead(fs));
 	out->free = (uint64_t)free_blocks;
 	out->available = free_blocks > held ? (uint64_t)(free_blocks - held) : 0;
 	out->files = fs->geo.inodes_count;
 	out->files_free = (uint64_t)max((int64_t)0, ext4_counter_sum(&fs->counters.free_inodes));
-}
-
-/* ---- new options for a mount */
-
-/* Everything in place, the log empty, the superblock clean: as after an unmount. */
-static int become_read_only(struct ext4_fs *fs)
-{
-	int err = ext4_sync_filesystem(fs);
-
-	if (err)
-		return err;
-	if (fs->lazyinit)
-		ext4_lazyinit_stop(fs);
-	atomic_store(&fs->read_only_now, true);
-	err = fs->journal ? jbd2_journal_flush(fs->journal) : buffer_write_dirty(fs->buffers);
-	if (!err && fs->opt.barrier)
-		err = block_flush(fs->device);
-	fs->orphans_done = ext4_orphan_file_empty(fs);
-	return err ? err : ext4_super_mark_clean(fs);
-}
-
-static int become_writable(struct ext4_fs *fs)
-{
-	int err;
-
-	if (fs->opt.read_only || fs->device->read_only)
-		return -EROFS; /* what lies below was opened to be read */
-	if (atomic_load(&fs->error_seen) || atomic_load(&fs->shut_down))
-		return -EROFS;
-	err = ext4_super_mark_mounted(fs);
-	if (!err)
-		atomic_store(&fs->read_only_now, false);
-	if (!err && fs->opt.init_itable)
-		err = ext4_lazyinit_start(fs);
-	return err;
-}
-
-static int check_new_options(const struct ext4_fs *fs, const struct ext4_options *opt)
-{
-	const struct ext4_options *now = &fs->opt;
-
-	if (opt->data != now->data || opt->noload != now->noload || opt->cache_mb != now->cache_mb)
-		return -EINVAL;
-	if (opt->data == DATA_JOURNAL && opt->delalloc)
-		return -EINVAL;
-	/* 6.18 does not leave delayed allocation any more. */
-	if (now->dialect != DIALECT_4_9 && now->delalloc && !opt->delalloc)
-		return -EINVAL;
-	return 0;
-}
-
-/* Those that a mount keeps for its life stay; the others are as said now. */
-static void take_new_options(struct ext4_fs *fs, const struct ext4_options *opt)
-{
-	struct ext4_options next = *opt;
-
-	next.read_only = fs->opt.read_only;
-	next.dialect = fs->opt.dialect;
-	next.journal_checksum = fs->opt.journal_checksum;
-	next.journal_async_commit = fs->opt.journal_async_commit;
-	next.sb_block = fs->opt.sb_block;
-	if (next.errors == ERRORS_UNSAID)
-		next.errors = fs->opt.errors;
-	fs->opt = next;
-	if (fs->journal)
-		jbd2_journal_set_commit_interval(fs->journal, (opt->commit_s ? opt->commit_s : 5) *
-								      NSEC_PER_SEC);
-}
-
-int ext4_remount(struct ext4_fs *fs, const struct ext4_options *opt)
-{
-	bool read_only = atomic_load(&fs->read_only_now);
-	int err = check_new_options(fs, opt);
-
-	if (!err && opt->read_only && !read_only)
-		err = become_read_only(fs);
-	else if (!err && !opt->read_only && read_only)
-		err = become_writable(fs);
-	if (!err)
-		take_new_options(fs, opt);
-	return err;
-}
-
-bool ext4_is_read_only(struct ext4_fs *fs)
-{
-	return atomic_load(&fs->read_only_now);
 }

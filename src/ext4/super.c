@@ -26,7 +26,7 @@ static int refuse(struct ext4_fs *fs, uint64_t offset, int err, const char *reas
 		     reason,
 		     err == -EOPNOTSUPP ? "this version cannot use the image"
 		     : fs->opt.sb_block ? "try another backup superblock"
-					: "try a backup superblock (-o sb=32768), or e2fsck");
+					: "try a backup superblock (-o sb=131072), or e2fsck");
 	return err;
 }
 
@@ -129,6 +129,42 @@ int ext4_super_mark_clean(struct ext4_fs *fs)
 	if (fs->was_clean && !atomic_load(&fs->error_seen))
 		s->s_state = le16_of(le16_get(s->s_state) | EXT4_VALID_FS);
 	return ext4_commit_super(fs, true);
+}
+
+int ext4_super_mark_frozen(struct ext4_fs *fs)
+{
+	struct ext4_super_block *s = fs->super;
+
+	if (fs->journal)
+		s->s_feature_incompat = le32_of(le32_get(s->s_feature_incompat) &
+						~EXT4_FEATURE_INCOMPAT_RECOVER);
+	if (ext4_orphan_file_empty(fs))
+		set_orphan_present(s, false);
+	return ext4_commit_super(fs, true);
+}
+
+int ext4_super_mark_thawed(struct ext4_fs *fs)
+{
+	struct ext4_super_block *s = fs->super;
+
+	if (fs->journal)
+		s->s_feature_incompat = le32_of(le32_get(s->s_feature_incompat) |
+						EXT4_FEATURE_INCOMPAT_RECOVER);
+	if (ext4_orphan_file_in_use(fs))
+		set_orphan_present(s, true);
+	return ext4_commit_super(fs, true);
+}
+
+uint32_t ext4_stripe(const struct ext4_fs *fs, uint32_t wanted)
+{
+	const struct ext4_super_block *s = fs->super;
+	const uint32_t from[] = { wanted, le32_get(s->s_raid_stripe_width),
+				  le16_get(s->s_raid_stride) };
+
+	for (size_t i = 0; i < array_size(from); i++)
+		if (from[i] && from[i] <= fs->geo.blocks_per_group)
+			return from[i] > 1 ? from[i] : 0;
+	return 0;
 }
 
 /* ---- totals */

@@ -84,7 +84,7 @@ struct journal_options {
 	uint64_t log_blocks;			/* the size of the journal in blocks, as its inode says */
 	int64_t commit_interval_ns;		/* 5 s by default; CLOCK_NEVER: none */
 	size_t memory_bytes;			/* the budget; a transaction takes at most a quarter */
-	bool barrier;				/* flushes */
+	_Atomic bool barrier;				/* flushes */
 	bool async_commit;
 	bool read_only;				/* loaded to be looked at or replayed into a cow */
 };
@@ -151,6 +151,7 @@ struct handle {
 	bool sync;				/* stop waits for the commit */
 	bool is_reserved;
 	int64_t started_ns;
+	unsigned gate;				/* the user's, without a journal */
 };
 
 /*
@@ -239,6 +240,11 @@ void jbd2_journal_lock_updates(struct journal *j);
 void jbd2_journal_unlock_updates(struct journal *j);
 /* Commits, checkpoints everything; the log is empty and its superblock says so. */
 must_check int jbd2_journal_flush(struct journal *j);
+/*
+ * Behind a flush, with updates locked: what older transactions left in the log's blocks is discarded,
+ * or overwritten with zeros.
+ */
+must_check int jbd2_journal_erase(struct journal *j, bool discard);
 
 /* ---- checkpoint: writing in place */
 
@@ -258,9 +264,18 @@ must_check int jbd2_log_do_checkpoint(struct journal *j);
 
 /* From now on every handle gets -EROFS. The reason goes into the journal superblock unless `err` is -ESHUTDOWN. */
 void jbd2_journal_abort(struct journal *j, int err);
+/*
+ * The same without any I/O and without a word to the user, who is the caller and may hold any lock
+ * that comes before the journal's. True: it had not stopped before. The reason is written by
+ * jbd2_journal_record_abort(), later, holding nothing.
+ */
+bool jbd2_journal_abort_quietly(struct journal *j, int err);
+void jbd2_journal_record_abort(struct journal *j);
 int jbd2_journal_errno(const struct journal *j);	/* 0, or why it aborted */
 void jbd2_journal_clear_err(struct journal *j);
 void jbd2_journal_set_commit_interval(struct journal *j, int64_t ns);
+/* From now on writes are (not) ordered by flushes. */
+void jbd2_journal_set_barrier(struct journal *j, bool barrier);
 
 /* Facts for info, status and tests. */
 struct journal_facts {

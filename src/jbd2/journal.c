@@ -207,20 +207,32 @@ static void wake_everybody(struct journal *j)
 	waitq_wake_all(&j->wait_done);
 }
 
+bool jbd2_journal_abort_quietly(struct journal *j, int err)
+{
+	guard(&j->state_lock);
+	if (journal_aborted(j))
+		return false;
+	atomic_store(&j->error, err);
+	wake_everybody(j);
+	return true;
+}
+
+void jbd2_journal_record_abort(struct journal *j)
+{
+	int err = jbd2_journal_errno(j);
+
+	/* Should even this fail, there is nobody left to be told. */
+	if (err && err != -ESHUTDOWN)
+		(void)journal_super_write_errno(j, err);
+}
+
 void jbd2_journal_abort(struct journal *j, int err)
 {
-	{
-		guard(&j->state_lock);
-		if (journal_aborted(j))
-			return;
-		atomic_store(&j->error, err);
-		wake_everybody(j);
-	}
-	if (err != -ESHUTDOWN) {
+	if (!jbd2_journal_abort_quietly(j, err))
+		return;
+	if (err != -ESHUTDOWN)
 		journal_log(j, LOG_ERROR, "aborted, error %d: read-only from here on", -err);
-		/* Should even this fail, there is nobody left to be told. */
-		(void)journal_super_write_errno(j, err);
-	}
+	jbd2_journal_record_abort(j);
 	if (j->opt.ops->aborted)
 		j->opt.ops->aborted(j->opt.user, err);
 }
@@ -235,6 +247,11 @@ void jbd2_journal_clear_err(struct journal *j)
 	/* A failure shows with the next write of the superblock. */
 	if (!journal_aborted(j))
 		(void)journal_super_write_errno(j, 0);
+}
+
+void jbd2_journal_set_barrier(struct journal *j, bool barrier)
+{
+	j->opt.barrier = barrier;
 }
 
 /* ---- destroy */

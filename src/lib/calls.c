@@ -3,31 +3,16 @@
  * The public calls: each enters the mount's scheduler as a task, passes to the function of src/vfs
  * that does the work, and leaves. A mount that a failed assertion has poisoned answers -EIO.
  */
+#include <fcntl.h>
 #include <string.h>
-#include "lib/lib.h"
-
-/*
- * `call` is an expression of one function call. Nothing of this frame changes between the guard and
- * the result, so that the way back from an unwound call finds it as it was.
- */
-#define ENTER(x, call) \
-	({ \
-		struct task *task_ = task_enter((x)->sched, "app"); \
-		int64_t result_; \
-		if (!task_) \
-			result_ = -ENOMEM; \
-		else if (task_guard(task_)) \
-			result_ = -EIO; \
-		else \
-			result_ = (call); \
-		if (task_) \
-			task_leave(task_); \
-		result_; \
-	})
+#include "lib/enter.h"
 
 int extant_open(struct extant *x, const char *path, int flags, uint32_t mode)
 {
-	return (int)ENTER(x, vfs_open(x->vfs, path, flags, mode));
+	bool changes = flags & (O_CREAT | O_TRUNC) || (flags & O_TMPFILE) == O_TMPFILE;
+
+	return changes ? (int)CHANGE(x, vfs_open(x->vfs, path, flags, mode))
+		       : (int)ENTER(x, vfs_open(x->vfs, path, flags, mode));
 }
 
 int extant_close(struct extant *x, int fd)
@@ -42,7 +27,7 @@ int64_t extant_read(struct extant *x, int fd, void *buf, size_t len)
 
 int64_t extant_write(struct extant *x, int fd, const void *buf, size_t len)
 {
-	return ENTER(x, vfs_write(x->vfs, fd, buf, len));
+	return CHANGE(x, vfs_write(x->vfs, fd, buf, len));
 }
 
 int64_t extant_pread(struct extant *x, int fd, void *buf, size_t len, int64_t offset)
@@ -52,7 +37,7 @@ int64_t extant_pread(struct extant *x, int fd, void *buf, size_t len, int64_t of
 
 int64_t extant_pwrite(struct extant *x, int fd, const void *buf, size_t len, int64_t offset)
 {
-	return ENTER(x, vfs_pwrite(x->vfs, fd, buf, len, offset));
+	return CHANGE(x, vfs_pwrite(x->vfs, fd, buf, len, offset));
 }
 
 int64_t extant_lseek(struct extant *x, int fd, int64_t offset, int whence)
@@ -77,7 +62,7 @@ int extant_sync_file_range(struct extant *x, int fd, int64_t offset, int64_t len
 
 int extant_ftruncate(struct extant *x, int fd, int64_t size)
 {
-	return (int)ENTER(x, vfs_ftruncate(x->vfs, fd, size));
+	return (int)CHANGE(x, vfs_ftruncate(x->vfs, fd, size));
 }
 
 int extant_fadvise(struct extant *x, int fd, int64_t offset, int64_t len, int advice)
@@ -97,17 +82,17 @@ int extant_sync(struct extant *x)
 
 int extant_mkdir(struct extant *x, const char *path, uint32_t mode)
 {
-	return (int)ENTER(x, vfs_mkdir(x->vfs, path, mode));
+	return (int)CHANGE(x, vfs_mkdir(x->vfs, path, mode));
 }
 
 int extant_rmdir(struct extant *x, const char *path)
 {
-	return (int)ENTER(x, vfs_rmdir(x->vfs, path));
+	return (int)CHANGE(x, vfs_rmdir(x->vfs, path));
 }
 
 int extant_unlink(struct extant *x, const char *path)
 {
-	return (int)ENTER(x, vfs_unlink(x->vfs, path));
+	return (int)CHANGE(x, vfs_unlink(x->vfs, path));
 }
 
 int extant_readlink(struct extant *x, const char *path, char *buf, size_t size)
@@ -122,22 +107,17 @@ int extant_access(struct extant *x, const char *path, int mode)
 
 int extant_chmod(struct extant *x, const char *path, uint32_t mode)
 {
-	return (int)ENTER(x, vfs_chmod(x->vfs, path, mode));
+	return (int)CHANGE(x, vfs_chmod(x->vfs, path, mode));
 }
 
 int extant_chown(struct extant *x, const char *path, uint32_t uid, uint32_t gid)
 {
-	return (int)ENTER(x, vfs_chown(x->vfs, path, uid, gid));
+	return (int)CHANGE(x, vfs_chown(x->vfs, path, uid, gid));
 }
 
 int extant_truncate(struct extant *x, const char *path, int64_t size)
 {
-	return (int)ENTER(x, vfs_truncate(x->vfs, path, size));
-}
-
-int extant_shutdown(struct extant *x, enum extant_shutdown how)
-{
-	return (int)ENTER(x, ext4_shutdown(x->vfs->fs, (enum ext4_shutdown)how));
+	return (int)CHANGE(x, vfs_truncate(x->vfs, path, size));
 }
 
 static int64_t sleep_for(int64_t ns)
@@ -169,7 +149,7 @@ int extant_utimens(struct extant *x, const char *path, const struct extant_time 
 	struct ext4_time a = atime ? time_in(atime) : (struct ext4_time){ 0 };
 	struct ext4_time m = mtime ? time_in(mtime) : (struct ext4_time){ 0 };
 
-	return (int)ENTER(x, vfs_utimens(x->vfs, path, atime ? &a : NULL, mtime ? &m : NULL));
+	return (int)CHANGE(x, vfs_utimens(x->vfs, path, atime ? &a : NULL, mtime ? &m : NULL));
 }
 
 static void stat_out(const struct extant *x, const struct ext4_attributes *a,

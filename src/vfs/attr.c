@@ -273,7 +273,7 @@ int vfs_unmount(struct vfs *v)
 {
 	struct ext4_fs *fs = v->fs;
 
-	if (files_any_open(v))
+	if (files_any_open(v) || ext4_is_frozen(fs))
 		return -EBUSY;
 	TRACE_SCOPE(fs, generic_shutdown_super);
 	dcache_destroy(v);

@@ -186,13 +186,12 @@ void file_put(struct file *f)
 	epoch_retire(&f->retire, file_free);
 }
 
-int vfs_close(struct vfs *v, int fd)
+static int close_now(struct vfs *v, int fd)
 {
 	struct file_table *t = v->files;
 	struct file *f = NULL;
 	struct file_slots *s;
 
-	TRACE_SCOPE(v->fs, close, sys_close);
 	mutex_lock(&t->lock);
 	s = atomic_load(&t->slots);
 	if (fd >= 0 && (uint32_t)fd < s->count)
@@ -205,6 +204,34 @@ int vfs_close(struct vfs *v, int fd)
 	return 0;
 }
 
+/* With it the last name's inode may go: that is a change, which a freeze keeps out. */
+static bool frees_inode(struct vfs *v, int fd)
+{
+	struct ext4_attributes a;
+	autofile f = NULL;
+
+	if (file_get(v, fd, &f))
+		return false;
+	ext4_inode_snapshot(f->inode, &a);
+	return !a.nlink;
+}
+
+int vfs_close(struct vfs *v, int fd)
+{
+	unsigned at;
+	int err;
+
+	TRACE_SCOPE(v->fs, close, sys_close);
+	if (likely(!ext4_is_frozen(v->fs) || !frees_inode(v, fd)))
+		return close_now(v, fd);
+	err = ext4_begin_change(v->fs, &at);
+	if (err)
+		return err;
+	err = close_now(v, fd);
+	ext4_end_change(v->fs, at);
+	return err;
+}
+
 /* ---- one file */
 
 /* The first open of a mount leaves in the superblock where it is mounted. */
@@ -213,7 +240,8 @@ static int store_mount_point(struct ext4_fs *fs)
 	struct handle *h;
 	int err, stop;
 
-	if (!fs->mount_point || ext4_writable(fs) || atomic_exchange(&fs->mount_point_stored, true))
+	if (!fs->mount_point || ext4_writable(fs) || ext4_is_frozen(fs) ||
+	    atomic_exchange(&fs->mount_point_stored, true))
 		return 0;
 	err = __ext4_journal_start(fs, 0, "ext4_file_open", __LINE__, HT_MISC, 1, 0, &h);
 	if (err)

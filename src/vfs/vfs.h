@@ -9,6 +9,7 @@
  *
  *	dcache.c   the name cache    path.c   the walk    open.c   open, close, the file table
  *	rw.c       read, write, seek, sync    dirs.c   names and listings    attr.c   attributes, fiemap
+ *	whole.c    the file system as a whole
  */
 #ifndef EXTANT_VFS_H
 #define EXTANT_VFS_H
@@ -16,6 +17,7 @@
 #include "ext4/alloc.h"
 #include "ext4/data.h"
 #include "ext4/names.h"
+#include "ext4/whole.h"
 
 struct dentry;
 struct dcache;
@@ -90,5 +92,16 @@ struct vfs_extent {			/* as FS_IOC_FIEMAP has it: bytes, FIEMAP_EXTENT_* */
 	uint32_t flags;
 };
 int vfs_fiemap(struct vfs *v, int fd, int (*fn)(void *arg, const struct vfs_extent *e), void *arg);
+
+/* ---- the whole (whole.c): root's. Changes are bracketed by ext4_begin_change, ext4_end_change. */
+
+/* FIFREEZE, FITHAW */
+int vfs_freeze(struct vfs *v);
+int vfs_thaw(struct vfs *v);
+/* EXT4_IOC_SHUTDOWN, EXT4_IOC_CHECKPOINT, FITRIM, FS_IOC_GETFSMAP */
+int vfs_shutdown(struct vfs *v, enum ext4_shutdown how);
+int vfs_checkpoint(struct vfs *v, uint32_t flags);
+int vfs_fstrim(struct vfs *v, uint64_t start, uint64_t len, uint64_t least, uint64_t *trimmed);
+int vfs_fsmap(struct vfs *v, uint64_t low, uint64_t high, ext4_mapping_fn fn, void *arg);
 
 #endif

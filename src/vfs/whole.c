@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Calls on the file system as a whole. They are the administrator's: -EPERM for anybody else. Linux
+ * 4.9 has no fsmap, no checkpoint.
+ */
+#include "vfs/internal.h"
+
+static int must_be_root(const struct vfs *v)
+{
+	return v->cred.uid ? -EPERM : 0;
+}
+
+int vfs_freeze(struct vfs *v)
+{
+	int err = must_be_root(v);
+
+	return err ? err : ext4_freeze(v->fs);
+}
+
+int vfs_thaw(struct vfs *v)
+{
+	int err = must_be_root(v);
+
+	return err ? err : ext4_thaw(v->fs);
+}
+
+int vfs_shutdown(struct vfs *v, enum ext4_shutdown how)
+{
+	int err = must_be_root(v);
+
+	return err ? err : ext4_shutdown(v->fs, how);
+}
+
+int vfs_checkpoint(struct vfs *v, uint32_t flags)
+{
+	int err = must_be_root(v);
+
+	if (v->fs->opt.dialect == DIALECT_4_9)
+		return -ENOTTY;
+	return err ? err : ext4_checkpoint(v->fs, flags);
+}
+
+int vfs_fstrim(struct vfs *v, uint64_t start, uint64_t len, uint64_t least, uint64_t *trimmed)
+{
+	int err = must_be_root(v);
+
+	TRACE_SCOPE(v->fs, ext4_ioctl);
+	return err ? err : ext4_trim_fs(v->fs, start, len, least, trimmed);
+}
+
+int vfs_fsmap(struct vfs *v, uint64_t low, uint64_t high, ext4_mapping_fn fn, void *arg)
+{
+	int err = must_be_root(v);
+
+	if (v->fs->opt.dialect == DIALECT_4_9)
+		return -ENOTTY;
+	return err ? err : ext4_fsmap(v->fs, low, high, fn, arg);
+}
