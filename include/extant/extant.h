@@ -162,6 +162,19 @@ EXTANT_API int extant_sync(struct extant *x);
 EXTANT_API int extant_mkdir(struct extant *x, const char *path, uint32_t mode);
 EXTANT_API int extant_rmdir(struct extant *x, const char *path);
 EXTANT_API int extant_unlink(struct extant *x, const char *path);
+/* mknod(2): a FIFO, a socket, a device, or a file (type 0 too). Major below 4096, minor below 1048576. */
+EXTANT_API int extant_mknod(struct extant *x, const char *path, uint32_t mode, uint32_t major, uint32_t minor);
+EXTANT_API int extant_symlink(struct extant *x, const char *target, const char *path);
+/* Another name for a file; a symbolic link itself, not what it leads to. */
+EXTANT_API int extant_link(struct extant *x, const char *old_path, const char *path);
+/* A name for an open file: one made with O_TMPFILE (and not O_EXCL), or one that has a name already. */
+EXTANT_API int extant_flink(struct extant *x, int fd, const char *path);
+
+#define EXTANT_RENAME_NOREPLACE	1u	/* -EEXIST, if the new name is there */
+#define EXTANT_RENAME_EXCHANGE	2u	/* both are there, and each gets the other's name */
+#define EXTANT_RENAME_WHITEOUT	4u	/* the old name is left to a device 0:0, as overlays want it */
+/* renameat2(2). After a crash there is the old name or the new one. */
+EXTANT_API int extant_rename(struct extant *x, const char *old_path, const char *path, unsigned flags);
 /* Not terminated; its length. */
 EXTANT_API int extant_readlink(struct extant *x, const char *path, char *buf, size_t size);
 

@@ -14,10 +14,14 @@ static int64_t op_access(struct script *s, struct script_line *l)
 	return extant_access(s->x, script_word(l, 1), 0);
 }
 
-/* STATX_ATTR_* of the flags that have one */
-static unsigned statx_attributes(uint32_t flags)
+#define ATTR_MOUNT_ROOT 0x2000u	/* STATX_ATTR_MOUNT_ROOT, which kernels have since 5.8 */
+
+/* STATX_ATTR_* of the flags that have one, and of the root */
+static unsigned statx_attributes(const struct script *s, const struct extant_stat *st)
 {
-	return flags & (0x4 | 0x10 | 0x20 | 0x40 | 0x800 | 0x100000);
+	bool root = s->dialect != DIALECT_4_9 && st->ino == 2;
+
+	return (st->flags & (0x4 | 0x10 | 0x20 | 0x40 | 0x800 | 0x100000)) | (root ? ATTR_MOUNT_ROOT : 0);
 }
 
 static int64_t add_stat(struct script *s, int err, const struct extant_stat *st)
@@ -27,7 +31,7 @@ static int64_t add_stat(struct script *s, int err, const struct extant_stat *st)
 	script_add(s, ",\"ino\":%llu,\"mode\":\"%o\",\"nlink\":%u,\"uid\":%u,\"gid\":%u,\"size\":%llu,\"blocks\":%llu,"
 	    "\"blksize\":%u,\"attributes\":\"%x\",\"rdev\":\"%u:%u\"", (unsigned long long)st->ino, st->mode,
 	    st->nlink, st->uid, st->gid, (unsigned long long)st->size, (unsigned long long)st->blocks, st->blksize,
-	    statx_attributes(st->flags), st->rdev_major, st->rdev_minor);
+	    statx_attributes(s, st), st->rdev_major, st->rdev_minor);
 	script_add(s, ",\"times\":{\"a\":%lld.%09u,\"m\":%lld.%09u,\"c\":%lld.%09u,\"b\":%lld.%09u}",
 	    (long long)st->atime.sec, st->atime.nsec, (long long)st->mtime.sec, st->mtime.nsec,
 	    (long long)st->ctime.sec, st->ctime.nsec, (long long)st->btime.sec, st->btime.nsec);

@@ -2,8 +2,10 @@
 /*
  * Operations of workload scripts on names: made, removed, followed, listed.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "cli/script_internal.h"
 
 static int64_t op_mkdir(struct script *s, struct script_line *l)
@@ -19,6 +21,57 @@ static int64_t op_rmdir(struct script *s, struct script_line *l)
 static int64_t op_unlink(struct script *s, struct script_line *l)
 {
 	return extant_unlink(s->x, script_word(l, 1));
+}
+
+/* mknod PATH f|p|s|c|b [MODE] [MAJOR MINOR] */
+static int64_t op_mknod(struct script *s, struct script_line *l)
+{
+	static const struct {
+		char letter;
+		uint32_t type;
+	} types[] = { { 'f', S_IFREG }, { 'p', S_IFIFO }, { 's', S_IFSOCK }, { 'c', S_IFCHR }, { 'b', S_IFBLK } };
+	uint32_t mode = script_mode(l, 3, 0644);
+
+	for (size_t i = 0; i < array_size(types); i++)
+		if (*script_word(l, 2) == types[i].letter)
+			return extant_mknod(s->x, script_word(l, 1), mode | types[i].type,
+					    (uint32_t)script_number(script_word(l, 4)),
+					    (uint32_t)script_number(script_word(l, 5)));
+	return -EINVAL;
+}
+
+/* symlink TARGET PATH, or symlink len=N PATH: a target of that many letters */
+static int64_t op_symlink(struct script *s, struct script_line *l)
+{
+	int64_t len = script_option_number(l, "len", -1);
+	char target[2 * 4096];
+
+	if (len < 0)
+		return extant_symlink(s->x, script_word(l, 1), script_word(l, 2));
+	len = min(len, (int64_t)sizeof(target) - 1);
+	memset(target, 't', (size_t)len);
+	target[len] = '\0';
+	return extant_symlink(s->x, target, script_word(l, 1));
+}
+
+static int64_t op_link(struct script *s, struct script_line *l)
+{
+	return extant_link(s->x, script_word(l, 1), script_word(l, 2));
+}
+
+static int64_t op_flink(struct script *s, struct script_line *l)
+{
+	return extant_flink(s->x, *script_slot(s, l), script_word(l, 1));
+}
+
+static int64_t op_rename(struct script *s, struct script_line *l)
+{
+	const char *how = script_word(l, 3);
+	unsigned flags = !strcmp(how, "noreplace") ? EXTANT_RENAME_NOREPLACE
+			 : !strcmp(how, "exchange") ? EXTANT_RENAME_EXCHANGE
+			 : !strcmp(how, "whiteout") ? EXTANT_RENAME_WHITEOUT : 0;
+
+	return extant_rename(s->x, script_word(l, 1), script_word(l, 2), flags);
 }
 
 static int64_t op_readlink(struct script *s, struct script_line *l)
@@ -65,6 +118,11 @@ const struct script_op script_names_ops[] = {
 	{ "mkdir", op_mkdir, false },
 	{ "rmdir", op_rmdir, false },
 	{ "unlink", op_unlink, false },
+	{ "mknod", op_mknod, false },
+	{ "symlink", op_symlink, false },
+	{ "link", op_link, false },
+	{ "flink", op_flink, false },
+	{ "rename", op_rename, false },
 	{ "readlink", op_readlink, false },
 	{ "readdir", op_readdir, false },
 	{ NULL, NULL, false },

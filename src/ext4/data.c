@@ -278,6 +278,8 @@ static int ext4_da_write_begin(struct inode *inode, struct ext4_write *w)
 	return begin(inode, WRITE_DELAYED, w);
 }
 
+#define LINK_FLAGS	5u	/* as 4.9 writes a link's target: not to be interrupted, memory without I/O */
+
 int ext4_write_begin(struct inode *inode, uint64_t pos, uint32_t len, struct ext4_write *w)
 {
 	enum write_kind kind = kind_of_write(inode);
@@ -286,7 +288,8 @@ int ext4_write_begin(struct inode *inode, uint64_t pos, uint32_t len, struct ext
 	if (w->delayed)
 		return ext4_da_write_begin(inode, w);
 	TRACE_SCOPE(inode->fs, ext4_write_begin);
-	trace(inode->fs, ext4_write_begin, inode->ino, (int64_t)pos, len, 0);
+	trace(inode->fs, ext4_write_begin, inode->ino, (int64_t)pos, len,
+	      EXT4_S_ISLNK(inode->mode) ? LINK_FLAGS : 0);
 	return begin(inode, kind, w);
 }
 

@@ -37,6 +37,8 @@ struct ext4_readahead {			/* of an open file */
 };
 must_check int ext4_read_page(struct inode *inode, uint64_t index, struct ext4_readahead *ra,
 			      uint64_t wanted_pages, struct page **out);
+/* The page at `index` of an inode that is small: uptodate and referenced, read alone {ext4_readpage}. */
+must_check int ext4_read_single_page(struct inode *inode, uint64_t index, struct page **out);
 /* Copies from pages (or holes) up to the size; returns bytes. Takes no lock where all is cached. */
 must_check int64_t ext4_read(struct inode *inode, uint64_t pos, void *buf, size_t len,
 			     struct ext4_readahead *ra);
@@ -87,6 +89,8 @@ must_check int ext4_resize_inode(struct inode *inode, uint64_t size);
 must_check int ext4_truncate(struct inode *inode);
 /* The rest of the block at `from` is zeroed, in its handle. */
 must_check int ext4_block_truncate_page(struct handle *h, struct inode *inode, uint64_t from);
+/* What of it is delayed gets its blocks and begins to be written {ext4_alloc_da_blocks}. */
+void ext4_alloc_da_blocks(struct inode *inode);
 /*
  * Close of a file that wrote {ext4_discard_preallocations}, and write-back of one replaced by
  * truncate.

@@ -360,13 +360,21 @@ static uint32_t inherited_flags(const struct inode *dir, uint16_t mode)
 	return EXT4_S_ISREG(mode) ? flags : flags & (EXT4_NODUMP_FL | EXT4_NOATIME_FL);
 }
 
-/* A set-group-id directory (or grpid) gives its group; and the bit, to directories. */
-static void inherit_group(struct inode *i, const struct inode *dir, uint16_t mode, uint32_t gid)
+/*
+ * A set-group-id directory (or grpid) gives its group; and the bit, to directories. Who is not of
+ * that group makes no program that acts for it.
+ */
+static void inherit_group(struct inode *i, const struct inode *dir, uint16_t mode,
+			  const struct ext4_cred *cred)
 {
-	bool set_gid = dir->mode & 02000;
+	bool set_gid = dir->mode & 02000, acts = (mode & 02010) == 02010;
 
-	i->gid = set_gid || dir->fs->opt.grpid ? dir->gid : gid;
-	i->mode = set_gid && EXT4_S_ISDIR(mode) ? mode | 02000 : mode;
+	i->gid = set_gid || dir->fs->opt.grpid ? dir->gid : cred->gid;
+	i->mode = mode;
+	if (set_gid && EXT4_S_ISDIR(mode))
+		i->mode = mode | 02000;
+	else if (set_gid && acts && cred->uid && cred->gid != dir->gid)
+		i->mode = (uint16_t)(mode & ~02000);
 }
 
 static void begin(struct inode *i, const struct inode *dir, uint16_t mode,
@@ -377,7 +385,7 @@ static void begin(struct inode *i, const struct inode *dir, uint16_t mode,
 	i->generation = atomic_fetch_add(&fs->next_generation, 1);
 	i->csum_seed = ext4_inode_csum_seed(&fs->geo, i->ino, i->generation);
 	i->uid = cred->uid;
-	inherit_group(i, dir, mode, cred->gid);
+	inherit_group(i, dir, mode, cred);
 	i->nlink = 1;
 	i->flags = inherited_flags(dir, mode);
 	i->atime = i->mtime = i->ctime = i->crtime = ext4_current_time(fs);

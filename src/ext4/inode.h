@@ -113,6 +113,7 @@ enum inode_state {
 	INODE_SYNCING = 1u << 11,
 	INODE_FRESH = 1u << 12,		/* new: its table entry is zeroed before it is filled */
 	INODE_INDEX_FULL = 1u << 13,	/* a directory whose hash tree is full: it was told */
+	INODE_LINKABLE = 1u << 14,	/* made without a name (O_TMPFILE), it may get one */
 };
 
 /* mode bits without <sys/stat.h> macros on platforms that lack them */

@@ -25,6 +25,38 @@ must_check int ext4_mkdir(struct inode *dir, const struct ext4_name *name, uint1
 /* The inode is the caller's (referenced, locked); it is evicted with its last reference. */
 must_check int ext4_unlink(struct inode *dir, const struct ext4_name *name, struct inode *inode);
 must_check int ext4_rmdir(struct inode *dir, const struct ext4_name *name, struct inode *inode);
+/* Another name for it; its first one, if it had none (O_TMPFILE). Its lock is held for writing. -EMLINK. */
+must_check int ext4_link(struct inode *dir, const struct ext4_name *name, struct inode *inode);
+struct ext4_device {
+	uint32_t major, minor;		/* below 4096; below 1048576 */
+};
+/* `mode` with its type: S_IFREG, S_IFCHR, S_IFBLK (these two are `device`), S_IFIFO, S_IFSOCK. */
+must_check int ext4_mknod(struct inode *dir, const struct ext4_name *name, uint16_t mode,
+			  const struct ext4_device *device, const struct ext4_cred *cred,
+			  struct inode **out);
+/* A file without a name, near `dir`: an orphan. `linkable`: it may get one. */
+must_check int ext4_tmpfile(struct inode *dir, uint16_t mode, bool linkable,
+			    const struct ext4_cred *cred, struct inode **out);
+
+/* One end of a rename. Directories and inodes are locked for writing. */
+struct ext4_rename_end {
+	struct inode *dir;
+	const struct ext4_name *name;
+	struct inode *inode;		/* NULL: the name is free */
+};
+/*
+ * The inode of `old` is called `new` from now on; what was called so loses that name (a directory must
+ * be empty: -ENOTEMPTY). `whiteout_of`: the old name leads to a new device 0:0 of theirs; NULL: it goes.
+ */
+must_check int ext4_rename(const struct ext4_rename_end *old, const struct ext4_rename_end *new,
+			   const struct ext4_cred *whiteout_of);
+/* Each has the other's name. */
+must_check int ext4_cross_rename(const struct ext4_rename_end *old,
+				 const struct ext4_rename_end *new);
+
+/* Not longer than a block (-ENAMETOOLONG). */
+must_check int ext4_symlink(struct inode *dir, const struct ext4_name *name, const char *target,
+			    const struct ext4_cred *cred, struct inode **out);
 /* The target of a symbolic link into `buf` (not terminated); its length. */
 must_check int ext4_readlink(struct inode *inode, char *buf, size_t size);
 

@@ -366,6 +366,26 @@ int ext4_read_page(struct inode *inode, uint64_t index, struct ext4_readahead *r
 	}
 }
 
+int ext4_read_single_page(struct inode *inode, uint64_t index, struct page **out)
+{
+	struct page *p;
+	int err;
+
+	do {
+		err = page_find_or_create(&inode->mapping, index, &p);
+		if (err)
+			return err;
+		page_unlock(p);
+		err = ext4_page_is(p, PAGE_UPTODATE) ? 0 : read_alone(inode, p);
+		if (!err) {
+			*out = p;
+			return 0;
+		}
+		page_put(p);
+	} while (err == -EAGAIN);
+	return err;
+}
+
 /* ---- a call's worth */
 
 /*

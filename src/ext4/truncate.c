@@ -330,22 +330,27 @@ int ext4_resize_inode(struct inode *inode, uint64_t size)
 
 /* ---- the last writer closes */
 
-void ext4_release_file(struct inode *inode, bool was_writer)
+void ext4_alloc_da_blocks(struct inode *inode)
 {
 	struct writeback wb = { .nr_to_write = INT64_MAX,
 				.range_end = INT64_MAX,
 				.sync_mode = WB_NONE };
 
+	TRACE_SCOPE(inode->fs, ext4_alloc_da_blocks);
+	trace(inode->fs, ext4_alloc_da_blocks, inode->ino, inode->reserved_blocks, 0);
+	if (inode->reserved_blocks) /* an error is kept in the mapping, for fsync */
+		ignore_result(ext4_writepages(inode, &wb));
+}
+
+void ext4_release_file(struct inode *inode, bool was_writer)
+{
 	TRACE_SCOPE(inode->fs, ext4_release_file);
 	/*
 	 * Replaced by truncating and writing anew: the new content goes out now, lest a crash leave
 	 * neither.
 	 */
-	if (atomic_fetch_and(&inode->state, ~INODE_DA_CLOSE) & INODE_DA_CLOSE) {
-		trace(inode->fs, ext4_alloc_da_blocks, inode->ino, inode->reserved_blocks, 0);
-		if (inode->reserved_blocks) /* an error is kept in the mapping, for fsync */
-			ignore_result(ext4_writepages(inode, &wb));
-	}
+	if (atomic_fetch_and(&inode->state, ~INODE_DA_CLOSE) & INODE_DA_CLOSE)
+		ext4_alloc_da_blocks(inode);
 	if (!was_writer || atomic_fetch_sub(&inode->writers, 1) != 1 || inode->reserved_blocks)
 		return;
 	rwlock_write(&inode->map_lock);

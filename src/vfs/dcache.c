@@ -10,6 +10,10 @@
  *	refs > 0    somebody stands on it: an open file, a walker, a child
  *	refs == 0   idle: stays, until memory is wanted
  *	DEAD        out of the table, freed after the epochs
+ *
+ * A rename gives a dentry another name and another place in the table, and leaves the dentry: who
+ * stands on it, and the names below it, move with it. Who walks a chain meanwhile is led into
+ * another chain at worst, and misses: then it asks again with locks.
  */
 #include <string.h>
 #include "base/assert.h"
@@ -66,11 +70,18 @@ static void table_free(struct epoch_node *node)
 	arena_free(t->arena, t);
 }
 
+static struct dentry_name *name_of(const struct dentry *d)
+{
+	return atomic_load_explicit(&((struct dentry *)d)->name, memory_order_acquire);
+}
+
 static bool is(const struct dentry *d, const struct dentry *parent, const struct ext4_name *name,
 	       uint32_t hash)
 {
-	return d->hash == hash && d->parent == parent && d->name_len == name->len &&
-	       !memcmp(d->name, name->bytes, name->len);
+	const struct dentry_name *n = name_of(d);
+
+	return n->hash == hash && n->parent == parent && n->len == name->len &&
+	       !memcmp(n->bytes, name->bytes, name->len);
 }
 
 struct dentry *dcache_find(struct vfs *v, struct dentry *parent, const struct ext4_name *name)
@@ -88,7 +99,7 @@ struct dentry *dcache_find(struct vfs *v, struct dentry *parent, const struct ex
 
 static void link_in(struct dentry_table *t, struct dentry *d)
 {
-	struct dentry *_Atomic *head = &t->heads[d->hash & t->mask];
+	struct dentry *_Atomic *head = &t->heads[name_of(d)->hash & t->mask];
 
 	atomic_store_explicit(&d->hash_next, atomic_load_explicit(head, memory_order_relaxed),
 			      memory_order_relaxed);
@@ -117,7 +128,7 @@ static void insert(struct dcache *c, struct dentry *d)
 
 	link_in(t, d);
 	list_add_tail(&c->lru, &d->lru);
-	list_add_tail(&d->parent->children, &d->sibling);
+	list_add_tail(&name_of(d)->parent->children, &d->sibling);
 	atomic_fetch_or(&d->state, DENTRY_HASHED);
 	if (++c->count > 2 * (t->mask + 1))
 		grow(c);
@@ -126,7 +137,7 @@ static void insert(struct dcache *c, struct dentry *d)
 static void unhash(struct dcache *c, struct dentry *d)
 {
 	struct dentry_table *t = atomic_load_explicit(&c->table, memory_order_relaxed);
-	struct dentry *_Atomic *link = &t->heads[d->hash & t->mask];
+	struct dentry *_Atomic *link = &t->heads[name_of(d)->hash & t->mask];
 
 	if (!(atomic_fetch_and(&d->state, ~DENTRY_HASHED) & DENTRY_HASHED))
 		return;
@@ -141,6 +152,14 @@ static void unhash(struct dcache *c, struct dentry *d)
 
 /* ---- one name */
 
+static void name_fill(struct dentry_name *n, struct dentry *parent, const struct ext4_name *name)
+{
+	n->parent = parent;
+	n->len = (uint8_t)name->len;
+	memcpy(n->bytes, name->bytes, name->len);
+	n->hash = hash_of(parent, name);
+}
+
 static struct dentry *dentry_new(struct vfs *v, struct dentry *parent, const struct ext4_name *name,
 				 struct inode *inode)
 {
@@ -149,10 +168,9 @@ static struct dentry *dentry_new(struct vfs *v, struct dentry *parent, const str
 	if (!d)
 		return NULL;
 	d->fs = v->fs;
-	d->parent = parent ? parent : d;
-	d->name_len = (uint8_t)name->len;
-	memcpy(d->name, name->bytes, name->len);
-	d->hash = hash_of(d->parent, name);
+	d->bytes = size_of(name->len);
+	name_fill(&d->first_name, parent ? parent : d, name);
+	atomic_init(&d->name, &d->first_name);
 	list_init(&d->lru);
 	list_init(&d->children);
 	list_init(&d->sibling);
@@ -167,7 +185,10 @@ static struct dentry *dentry_new(struct vfs *v, struct dentry *parent, const str
 static void dentry_free(struct epoch_node *node)
 {
 	struct dentry *d = container_of(node, struct dentry, retire);
+	struct dentry_name *name = name_of(d);
 
+	if (name->arena)
+		arena_free(name->arena, name);
 	arena_free(d->fs->arena, d);
 }
 
@@ -191,12 +212,12 @@ void dentry_hold(struct dentry *d)
 static void retire(struct dentry *d)
 {
 	while (d) {
-		struct dentry *parent = d->parent == d ? NULL : d->parent;
+		struct dentry *parent = name_of(d)->parent == d ? NULL : name_of(d)->parent;
 		struct inode *inode = dentry_inode(d);
 		int32_t idle = 0;
 
 		atomic_store(&d->inode, NULL);
-		budget_uncharge(d->fs->budget, size_of(d->name_len));
+		budget_uncharge(d->fs->budget, d->bytes);
 		epoch_retire(&d->retire, dentry_free);
 		if (inode)
 			ext4_iput(inode);
@@ -215,7 +236,7 @@ void dentry_put(struct vfs *v, struct dentry *d)
 
 	if (atomic_fetch_sub_explicit(&d->refs, 1, memory_order_acq_rel) > 1)
 		return;
-	if (d->parent != d && !(atomic_load(&d->state) & DENTRY_HASHED) &&
+	if (d != v->dcache->root && !(atomic_load(&d->state) & DENTRY_HASHED) &&
 	    atomic_compare_exchange_strong(&d->refs, &idle, DEAD))
 		retire(d);
 }
@@ -253,7 +274,8 @@ void dentry_set_inode(struct dentry *d, struct inode *inode)
 
 void dentry_remove(struct vfs *v, struct dentry *d)
 {
-	const struct ext4_name name = { d->name, d->name_len };
+	const struct dentry_name *n = name_of(d);
+	const struct ext4_name name = { n->bytes, n->len };
 	struct dcache *c = v->dcache;
 	bool alone = atomic_load(&d->refs) == 1;
 	struct dentry *gone;
@@ -261,25 +283,128 @@ void dentry_remove(struct vfs *v, struct dentry *d)
 	mutex_lock(&c->lock);
 	unhash(c, d);
 	mutex_unlock(&c->lock);
-	if (alone && dcache_add(v, d->parent, &name, NULL, &gone) == 0)
+	if (alone && dcache_add(v, n->parent, &name, NULL, &gone) == 0)
 		dentry_put(v, gone);
 }
 
-char *dentry_path(const struct dentry *d, char *buf, size_t size)
+int dcache_add_nameless(struct vfs *v, struct dentry *parent, struct inode *inode,
+			struct dentry **out)
 {
-	char *at = buf + size;
+	const struct ext4_name none = { "", 0 };
 
-	*--at = '\0';
-	for (; d->parent != d; d = d->parent) {
-		if (at - buf < d->name_len + 1)
+	*out = dentry_new(v, parent, &none, inode);
+	if (*out)
+		return 0;
+	ext4_iput(inode);
+	return -ENOMEM;
+}
+
+/* ---- renames */
+
+int dentry_name_create(struct vfs *v, struct dentry *parent, const struct ext4_name *name,
+		       struct dentry_name **out)
+{
+	struct dentry_name *n = arena_zalloc(v->fs->arena, sizeof(*n) + name->len);
+
+	if (!n)
+		return -ENOMEM;
+	n->arena = v->fs->arena;
+	name_fill(n, parent, name);
+	dentry_hold(parent);
+	*out = n;
+	return 0;
+}
+
+void dentry_name_destroy(struct vfs *v, struct dentry_name *name)
+{
+	if (!name)
+		return;
+	dentry_put(v, name->parent);
+	arena_free(name->arena, name);
+}
+
+static void name_free(struct epoch_node *node)
+{
+	struct dentry_name *n = container_of(node, struct dentry_name, retire);
+
+	if (n->arena)
+		arena_free(n->arena, n);
+}
+
+/* Under the cache's lock, and out of the table meanwhile. Yields the old name. */
+static struct dentry_name *name_replace(struct dcache *c, struct dentry *d,
+					struct dentry_name *name)
+{
+	struct dentry_name *old = name_of(d);
+
+	unhash(c, d);
+	atomic_store_explicit(&d->name, name, memory_order_release);
+	insert(c, d);
+	return old;
+}
+
+/* Who still reads it does so in an epoch; the first name goes with its dentry. */
+static void name_retire(struct vfs *v, struct dentry_name *name)
+{
+	dentry_put(v, name->parent);
+	if (name->arena)
+		epoch_retire(&name->retire, name_free);
+}
+
+void dentry_move(struct vfs *v, struct dentry *d, struct dentry_name *name,
+		 struct dentry *replaced)
+{
+	struct dcache *c = v->dcache;
+	struct dentry_name *old;
+
+	mutex_lock(&c->lock);
+	if (replaced)
+		unhash(c, replaced);
+	old = name_replace(c, d, name);
+	mutex_unlock(&c->lock);
+	name_retire(v, old);
+}
+
+void dentry_exchange(struct vfs *v, struct dentry *a, struct dentry_name *name_of_a,
+		     struct dentry *b, struct dentry_name *name_of_b)
+{
+	struct dcache *c = v->dcache;
+	struct dentry_name *old_a, *old_b;
+
+	mutex_lock(&c->lock);
+	old_a = name_replace(c, a, name_of_a);
+	old_b = name_replace(c, b, name_of_b);
+	mutex_unlock(&c->lock);
+	name_retire(v, old_a);
+	name_retire(v, old_b);
+}
+
+struct dentry *dentry_take_parent(struct dentry *d)
+{
+	struct dentry *parent;
+
+	guard_epoch();
+	do
+		parent = dentry_parent(d);
+	while (!dentry_take(parent)); /* it was renamed meanwhile, and the one it left is gone */
+	return parent;
+}
+
+uint32_t dentry_parent_ino(const struct dentry *d)
+{
+	guard_epoch();
+	return dentry_inode(dentry_parent(d))->ino;
+}
+
+struct dentry *dentry_child_towards(struct dentry *dir, struct dentry *d)
+{
+	guard_epoch();
+	while (dentry_parent(d) != dir) {
+		if (dentry_parent(d) == d)
 			return NULL;
-		at -= d->name_len;
-		memcpy(at, d->name, d->name_len);
-		*--at = '/';
+		d = dentry_parent(d);
 	}
-	if (!*at)
-		*--at = '/';
-	return at;
+	return d;
 }
 
 /* ---- memory */
@@ -302,7 +427,7 @@ static size_t collect(struct dcache *c, size_t want, bool (*may)(struct dentry *
 			continue;
 		unhash(c, d);
 		list_add_tail(out, &d->lru);
-		freed += size_of(d->name_len);
+		freed += d->bytes;
 	}
 	return freed;
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Names made and removed, links read, directories listed. Each looks the last name up and changes
- * it under the directory's lock.
+ * it under the directory's lock. rename.c has what changes two.
  */
 #include <fcntl.h>
+#include <string.h>
 #include "base/assert.h"
+#include "ext4/disk.h"
 #include "vfs/internal.h"
 
-/* May names in this directory be changed? Sticky directories keep others' names. */
-static int may_change_names(struct vfs *v, const struct inode *dir, const struct inode *victim)
+int may_change_names(struct vfs *v, const struct inode *dir, const struct inode *victim)
 {
 	int err = vfs_permission(v, dir, MAY_WRITE | MAY_EXEC);
 
@@ -16,6 +17,8 @@ static int may_change_names(struct vfs *v, const struct inode *dir, const struct
 		return err;
 	if (dir->flags & EXT4_IMMUTABLE_FL)
 		return -EPERM;
+	if (atomic_load(&dir->state) & INODE_DEAD)
+		return -ENOENT;
 	if (!victim)
 		return 0;
 	if (dir->flags & EXT4_APPEND_FL || victim->flags & (EXT4_IMMUTABLE_FL | EXT4_APPEND_FL))
@@ -26,9 +29,21 @@ static int may_change_names(struct vfs *v, const struct inode *dir, const struct
 	return 0;
 }
 
-/* ---- mkdir */
+/* ---- new names: mkdir, mknod, symlink, link */
 
-static int mkdir_in(struct vfs *v, struct path_last *last, uint32_t mode)
+/* What is to be made. */
+struct creation {
+	/* Under the directory's lock; *out is referenced, for the name's dentry. */
+	int (*make)(struct vfs *v, const struct path_last *last, const struct creation *c,
+		    struct inode **out);
+	bool is_dir;			/* slashes may follow its name */
+	uint16_t mode;			/* with the type, without what the umask takes away */
+	struct ext4_device device;
+	const char *target;
+	struct inode *inode;		/* that gets another name */
+};
+
+static int create_in(struct vfs *v, const struct path_last *last, const struct creation *c)
 {
 	struct inode *dir = dentry_inode(last->dir), *inode;
 	struct dentry *d;
@@ -40,30 +55,167 @@ static int mkdir_in(struct vfs *v, struct path_last *last, uint32_t mode)
 		return err;
 	if (dentry_inode(d))
 		err = -EEXIST;
+	else if (last->slash && !c->is_dir)
+		err = -ENOENT;
 	else if (!(err = ext4_writable(v->fs)))
 		err = may_change_names(v, dir, NULL);
 	if (!err)
-		err = ext4_mkdir(dir, &last->name, (uint16_t)(mode & 01777 & ~v->cred.umask),
-				 &v->cred, &inode);
+		err = c->make(v, last, c, &inode);
 	if (!err)
 		dentry_set_inode(d, inode);
 	dentry_put(v, d);
 	return err;
 }
 
-int vfs_mkdir(struct vfs *v, const char *path, uint32_t mode)
+static int create_name(struct vfs *v, const char *path, const struct creation *c)
 {
 	struct path_last last;
 	int err;
 
-	TRACE_SCOPE(v->fs, sys_mkdirat);
+	TRACE_SCOPE(v->fs, filename_create);
 	budget_throttle(v->fs->budget);
 	err = path_parent(v, path, &last);
 	if (err)
 		return err;
-	err = last.type == LAST_NAME ? mkdir_in(v, &last, mode) : -EEXIST;
+	err = last.type == LAST_NAME ? create_in(v, &last, c) : -EEXIST;
 	dentry_put(v, last.dir);
 	return err;
+}
+
+static int make_dir(struct vfs *v, const struct path_last *last, const struct creation *c,
+		    struct inode **out)
+{
+	return ext4_mkdir(dentry_inode(last->dir), &last->name, c->mode, &v->cred, out);
+}
+
+int vfs_mkdir(struct vfs *v, const char *path, uint32_t mode)
+{
+	const struct creation c = {
+		.make = make_dir,
+		.is_dir = true,
+		.mode = (uint16_t)(mode & 01777 & ~v->cred.umask),
+	};
+
+	TRACE_SCOPE(v->fs, sys_mkdirat);
+	return create_name(v, path, &c);
+}
+
+/* Devices are root's to make; but 0:0, a whiteout, leads to nothing. */
+static int may_make(const struct vfs *v, const struct creation *c)
+{
+	bool whiteout = (c->mode & EXT4_S_IFMT) == EXT4_S_IFCHR && !c->device.major &&
+			!c->device.minor;
+
+	switch (c->mode & EXT4_S_IFMT) {
+	case EXT4_S_IFCHR:
+	case EXT4_S_IFBLK:
+		return v->cred.uid && !whiteout ? -EPERM : 0;
+	default:
+		return 0;
+	}
+}
+
+static int make_node(struct vfs *v, const struct path_last *last, const struct creation *c,
+		     struct inode **out)
+{
+	struct inode *dir = dentry_inode(last->dir);
+	int err = may_make(v, c);
+
+	if (err)
+		return err;
+	TRACE_SCOPE(v->fs, vfs_mknod);
+	if (EXT4_S_ISREG(c->mode))
+		return ext4_create(dir, &last->name, c->mode & 07777, &v->cred, out);
+	return ext4_mknod(dir, &last->name, c->mode, &c->device, &v->cred, out);
+}
+
+int vfs_mknod(struct vfs *v, const char *path, uint32_t mode, uint32_t major, uint32_t minor)
+{
+	uint32_t type = mode & EXT4_S_IFMT ? mode & EXT4_S_IFMT : EXT4_S_IFREG;
+	const struct creation c = {
+		.make = make_node,
+		.mode = (uint16_t)(type | (mode & 07777 & ~v->cred.umask)),
+		.device = { major, minor },
+	};
+
+	TRACE_SCOPE(v->fs, sys_mknodat);
+	if (type == EXT4_S_IFDIR)
+		return -EPERM;
+	if (type == EXT4_S_IFLNK || ext4_file_type_of_mode((uint16_t)type) == EXT4_FT_UNKNOWN ||
+	    mode & ~0177777u || major > 0xfff || minor > 0xfffff)
+		return -EINVAL;
+	return create_name(v, path, &c);
+}
+
+static int make_symlink(struct vfs *v, const struct path_last *last, const struct creation *c,
+			struct inode **out)
+{
+	TRACE_SCOPE(v->fs, vfs_symlink);
+	return ext4_symlink(dentry_inode(last->dir), &last->name, c->target, &v->cred, out);
+}
+
+int vfs_symlink(struct vfs *v, const char *target, const char *path)
+{
+	const struct creation c = { .make = make_symlink, .target = target };
+
+	TRACE_SCOPE(v->fs, sys_symlinkat);
+	if (!*target)
+		return -ENOENT;
+	if (strlen(target) >= PATH_BYTES_MAX)
+		return -ENAMETOOLONG;
+	return create_name(v, path, &c);
+}
+
+static int make_link(struct vfs *v, const struct path_last *last, const struct creation *c,
+		     struct inode **out)
+{
+	struct inode *inode = c->inode;
+	int err;
+
+	(void)v;
+	if (inode->flags & (EXT4_IMMUTABLE_FL | EXT4_APPEND_FL) || EXT4_S_ISDIR(inode->mode))
+		return -EPERM;
+	TRACE_SCOPE(v->fs, vfs_link);
+	rwlock_write_equal(&inode->lock);
+	if (!inode->nlink && !(atomic_load(&inode->state) & INODE_LINKABLE))
+		err = -ENOENT;
+	else
+		err = ext4_link(dentry_inode(last->dir), &last->name, inode);
+	if (!err)
+		atomic_fetch_and(&inode->state, ~INODE_LINKABLE);
+	rwlock_unwrite(&inode->lock);
+	if (!err)
+		*out = ext4_ihold(inode);
+	return err;
+}
+
+int vfs_link(struct vfs *v, const char *old, const char *path)
+{
+	struct creation c = { .make = make_link };
+	struct dentry *d;
+	int err;
+
+	TRACE_SCOPE(v->fs, sys_linkat);
+	err = path_walk(v, old, 0, &d);
+	if (err)
+		return err;
+	c.inode = dentry_inode(d);
+	err = create_name(v, path, &c);
+	dentry_put(v, d);
+	return err;
+}
+
+int vfs_flink(struct vfs *v, int fd, const char *path)
+{
+	struct creation c = { .make = make_link };
+	autofile f = NULL;
+	int err = file_get(v, fd, &f);
+
+	if (err)
+		return err;
+	TRACE_SCOPE(v->fs, sys_linkat);
+	c.inode = f->inode;
+	return create_name(v, path, &c);
 }
 
 /* ---- unlink, rmdir */

@@ -9,13 +9,24 @@
 
 /* ---- dcache.c: names in memory */
 
+/* What a dentry is called, and where. Constant; replaced as a whole when it is renamed. */
+struct dentry_name {
+	struct epoch_node retire;
+	struct arena *arena;			/* NULL: it lies in the dentry that was made with it */
+	struct dentry *parent;			/* of the root: itself */
+	uint32_t hash;
+	uint8_t len;
+	char bytes[];				/* not terminated */
+};
+
 /*
  * One name in one directory; inode NULL: it is known not to be there. A dentry holds its parent and
- * its inode. Found inside an epoch without a lock; changed under the directory inode's lock.
+ * its inode. Found inside an epoch without a lock; changed under the directory inode's lock, and
+ * renamed under the locks of both directories.
  */
 struct dentry {
 	struct ext4_fs *fs;			/* constant */
-	struct dentry *parent;			/* constant; of the root: itself */
+	struct dentry_name *_Atomic name;	/* published; changed under the cache's lock */
 	struct inode *_Atomic inode;		/* from NULL to an inode once; never back while held */
 	_Atomic int32_t refs;			/* children, open files, walkers; DENTRY_DEAD: gone */
 	_Atomic uint32_t state;			/* DENTRY_* */
@@ -23,9 +34,8 @@ struct dentry {
 	struct list lru;
 	struct list children, sibling;		/* those in the table; under the cache's lock */
 	struct epoch_node retire;
-	uint32_t hash;
-	uint8_t name_len;
-	char name[];				/* not terminated */
+	size_t bytes;				/* its memory, its first name's included */
+	struct dentry_name first_name;
 };
 #define DENTRY_HASHED		1u
 #define DENTRY_REFERENCED	2u		/* used since the reclaimer last came by */
@@ -54,8 +64,36 @@ void dentry_set_inode(struct dentry *d, struct inode *inode);
  * more. If nobody but the caller holds it, the name is known from now on not to be there.
  */
 void dentry_remove(struct vfs *v, struct dentry *d);
-/* The path from the root into `buf`; its beginning in there, or NULL when it is too long. */
-char *dentry_path(const struct dentry *d, char *buf, size_t size);
+
+/* A name without an inode's name in any directory (O_TMPFILE): no look-up finds it. As dcache_add. */
+must_check int dcache_add_nameless(struct vfs *v, struct dentry *parent, struct inode *inode,
+				   struct dentry **out);
+
+/* Memory for a name in that directory; before the rename, which cannot fail any more when it is done. */
+must_check int dentry_name_create(struct vfs *v, struct dentry *parent,
+				  const struct ext4_name *name, struct dentry_name **out);
+void dentry_name_destroy(struct vfs *v, struct dentry_name *name);
+/*
+ * `d` has that name from now on (taken over), and what is below it moves with it. `replaced`, a
+ * dentry of the same name, is found no more; NULL: there is none. Both are held by the caller.
+ */
+void dentry_move(struct vfs *v, struct dentry *d, struct dentry_name *name,
+		 struct dentry *replaced);
+/* `a` gets the one name, `b` the other: each a copy of the other's (taken over). */
+void dentry_exchange(struct vfs *v, struct dentry *a, struct dentry_name *name_of_a,
+		     struct dentry *b, struct dentry_name *name_of_b);
+
+/* The directory it lies in now. Inside an epoch, or when nothing can rename it. */
+static inline struct dentry *dentry_parent(const struct dentry *d)
+{
+	return atomic_load_explicit(&((struct dentry *)d)->name, memory_order_acquire)->parent;
+}
+/* The same, referenced. */
+struct dentry *dentry_take_parent(struct dentry *d);
+/* The number of its inode. */
+uint32_t dentry_parent_ino(const struct dentry *d);
+/* The name below `dir` through which `d` is reached, `d` itself included; NULL: by none. As above. */
+struct dentry *dentry_child_towards(struct dentry *dir, struct dentry *d);
 /* Names below a directory that is to go: those that nobody holds, with theirs. */
 void dcache_prune_children(struct vfs *v, struct dentry *d);
 
@@ -82,12 +120,21 @@ struct path_last {
 	char kept[EXT4_NAME_LEN + 1];	/* the name, when it came from a link's target */
 };
 must_check int path_parent(struct vfs *v, const char *path, struct path_last *out);
+/* The same from that directory on (NULL: the root), when the path does not begin at the root. */
+must_check int path_parent_from(struct vfs *v, struct dentry *from, const char *path,
+				struct path_last *out);
 /*
  * One name in a directory whose lock is held, from the cache or from disk; referenced, its inode
  * NULL when not there.
  */
 must_check int path_lookup(struct vfs *v, struct dentry *dir, const struct ext4_name *name,
 			   struct dentry **out);
+/*
+ * May names in this directory be made (victim NULL), or that one's be taken away? Sticky directories
+ * keep others' names, dead ones take none.
+ */
+must_check int may_change_names(struct vfs *v, const struct inode *dir,
+				const struct inode *victim);
 /* May the acting user do this (MAY_*)? */
 enum { MAY_EXEC = 1, MAY_WRITE = 2, MAY_READ = 4 };
 must_check int vfs_permission(const struct vfs *v, const struct inode *inode, int mask);

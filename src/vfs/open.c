@@ -367,17 +367,16 @@ static int open_existing(struct vfs *v, const char *path, int flags)
 
 /* ---- O_CREAT */
 
-static int vfs_create(struct vfs *v, struct dentry *dir, struct dentry *d, uint32_t mode)
+static int vfs_create(struct vfs *v, const struct path_last *last, struct dentry *d, uint32_t mode)
 {
-	const struct ext4_name name = { d->name, d->name_len };
-	struct inode *parent = dentry_inode(dir), *inode;
+	struct inode *parent = dentry_inode(last->dir), *inode;
 	int err = ext4_writable(v->fs);
 
 	TRACE_SCOPE(v->fs, vfs_create);
 	if (!err)
 		err = vfs_permission(v, parent, MAY_WRITE | MAY_EXEC);
 	if (!err)
-		err = ext4_create(parent, &name, (uint16_t)(mode & 07777 & ~v->cred.umask),
+		err = ext4_create(parent, &last->name, (uint16_t)(mode & 07777 & ~v->cred.umask),
 				  &v->cred, &inode);
 	if (!err)
 		dentry_set_inode(d, inode);
@@ -400,7 +399,7 @@ static int lookup_open(struct vfs *v, const struct path_last *last, int flags, u
 	if (dentry_inode(d) && flags & O_EXCL)
 		err = -EEXIST;
 	else if (!dentry_inode(d)) {
-		err = vfs_create(v, last->dir, d, mode);
+		err = vfs_create(v, last, d, mode);
 		*created = !err;
 	}
 	if (err)
@@ -410,40 +409,37 @@ static int lookup_open(struct vfs *v, const struct path_last *last, int flags, u
 	return err;
 }
 
-static int open_create(struct vfs *v, const char *path, int flags, uint32_t mode, int links);
+static int open_create(struct vfs *v, struct dentry *from, const char *path, int flags,
+		       uint32_t mode, int links);
 
 /* The name is a link: where it leads, there the file is made. */
 static int create_through_link(struct vfs *v, struct dentry *link, int flags, uint32_t mode,
 			       int links)
 {
-	char *buf = arena_alloc(v->fs->arena, 3 * PATH_BYTES_MAX), *base, *to;
-	int n, err = -ENAMETOOLONG;
+	char *target = arena_alloc(v->fs->arena, PATH_BYTES_MAX);
+	struct dentry *from;
+	int n;
 
-	if (!buf)
+	if (!target)
 		return -ENOMEM;
-	to = buf + PATH_BYTES_MAX;
-	base = dentry_path(link->parent, buf, PATH_BYTES_MAX);
-	n = ext4_readlink(dentry_inode(link), to + PATH_BYTES_MAX, PATH_BYTES_MAX - 1);
-	if (n < 0) {
-		err = n;
-	} else if (base && strlen(base) + 1 + (size_t)n < PATH_BYTES_MAX) {
-		to[PATH_BYTES_MAX + n] = '\0';
-		if (to[PATH_BYTES_MAX] == '/')
-			strcpy(to, to + PATH_BYTES_MAX);
-		else
-			strcat(strcat(strcpy(to, base), "/"), to + PATH_BYTES_MAX);
-		err = open_create(v, to, flags, mode, links + 1);
+	n = ext4_readlink(dentry_inode(link), target, PATH_BYTES_MAX - 1);
+	if (n >= 0) {
+		target[n] = '\0';
+		from = dentry_take_parent(link);
+		n = open_create(v, from, target, flags, mode, links + 1);
+		dentry_put(v, from);
 	}
-	arena_free(v->fs->arena, buf);
-	return err;
+	arena_free(v->fs->arena, target);
+	return n;
 }
 
-static int open_create(struct vfs *v, const char *path, int flags, uint32_t mode, int links)
+static int open_create(struct vfs *v, struct dentry *from, const char *path, int flags,
+		       uint32_t mode, int links)
 {
 	struct path_last last;
 	struct dentry *d = NULL;
 	bool created = false;
-	int err = links > LINKS_MAX ? -ELOOP : path_parent(v, path, &last);
+	int err = links > LINKS_MAX ? -ELOOP : path_parent_from(v, from, path, &last);
 
 	if (err)
 		return err;
@@ -463,17 +459,52 @@ static int open_create(struct vfs *v, const char *path, int flags, uint32_t mode
 	return err;
 }
 
+/* ---- O_TMPFILE */
+
+/* In that directory, but without a name; its dentry, or an error. */
+static int make_nameless(struct vfs *v, struct dentry *dir, int flags, uint32_t mode,
+			 struct dentry **out)
+{
+	struct inode *parent = dentry_inode(dir), *inode;
+	int err = vfs_permission(v, parent, MAY_WRITE | MAY_EXEC);
+
+	if (!err && ext4_writable(v->fs))
+		err = ext4_writable(v->fs);
+	if (!err) {
+		guard_write(&parent->lock);
+		err = ext4_tmpfile(parent, (uint16_t)(mode & 07777 & ~v->cred.umask),
+				   !(flags & O_EXCL), &v->cred, &inode);
+	}
+	return err ? err : dcache_add_nameless(v, dir, inode, out);
+}
+
+static int do_tmpfile(struct vfs *v, const char *path, int flags, uint32_t mode)
+{
+	struct dentry *dir, *d;
+	int err;
+
+	TRACE_SCOPE(v->fs, do_tmpfile);
+	if ((flags & O_ACCMODE) == O_RDONLY || flags & O_CREAT)
+		return -EINVAL;
+	err = path_walk(v, path, (flags & O_NOFOLLOW ? 0 : WALK_FOLLOW) | WALK_DIRECTORY, &dir);
+	if (err)
+		return err;
+	err = make_nameless(v, dir, flags, mode, &d);
+	dentry_put(v, dir);
+	return err ? err : finish_open(v, d, flags & ~O_TMPFILE, true);
+}
+
 int vfs_open(struct vfs *v, const char *path, int flags, uint32_t mode)
 {
 	TRACE_SCOPE(v->fs, open, sys_openat, do_sys_open, do_filp_open, path_openat);
 	budget_throttle(v->fs->budget);
-	if ((flags & O_TMPFILE) == O_TMPFILE)
-		return -EOPNOTSUPP;
 	if (flags & O_PATH)
 		flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW;
+	if ((flags & O_TMPFILE) == O_TMPFILE)
+		return do_tmpfile(v, path, flags, mode);
 	if (flags & O_CREAT && flags & O_DIRECTORY)
 		return -EINVAL;
-	return flags & O_CREAT ? open_create(v, path, flags, mode, 0)
+	return flags & O_CREAT ? open_create(v, NULL, path, flags, mode, 0)
 			       : open_existing(v, path, flags);
 }
 

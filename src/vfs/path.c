@@ -69,7 +69,7 @@ struct inode *path_peek(struct vfs *v, const char *path, bool follow)
 			return NULL;
 		if (is_dot(&name))
 			continue;
-		d = is_dotdot(&name) ? d->parent : dcache_find(v, d, &name);
+		d = is_dotdot(&name) ? dentry_parent(d) : dcache_find(v, d, &name);
 		if (!d)
 			return NULL;
 		inode = dentry_inode(d);
@@ -145,13 +145,13 @@ struct walk {
 	char *buffer;			/* the rest of the path, once a link was followed; PATH_BYTES_MAX */
 };
 
-static int walk_begin(struct walk *w, struct vfs *v, const char *path)
+static int walk_begin(struct walk *w, struct vfs *v, struct dentry *from, const char *path)
 {
 	if (!*path)
 		return -ENOENT;
 	if (strlen(path) >= PATH_BYTES_MAX)
 		return -ENAMETOOLONG;
-	*w = (struct walk){ .v = v, .at = dcache_root(v) };
+	*w = (struct walk){ .v = v, .at = from && *path != '/' ? from : dcache_root(v) };
 	dentry_hold(w->at);
 	return 0;
 }
@@ -220,8 +220,7 @@ static int walk_step(struct walk *w, const struct ext4_name *name, const char **
 	if (err || is_dot(name))
 		return err;
 	if (is_dotdot(name)) {
-		dentry_hold(w->at->parent);
-		move_to(w, w->at->parent);
+		move_to(w, dentry_take_parent(w->at));
 		return 0;
 	}
 	err = step(w->v, w->at, name, &d);
@@ -246,7 +245,7 @@ int path_walk(struct vfs *v, const char *path, unsigned flags, struct dentry **o
 	struct ext4_name name;
 	struct walk w;
 	bool slash;
-	int err = walk_begin(&w, v, path);
+	int err = walk_begin(&w, v, NULL, path);
 
 	if (err)
 		return err;
@@ -265,9 +264,14 @@ int path_walk(struct vfs *v, const char *path, unsigned flags, struct dentry **o
 
 int path_parent(struct vfs *v, const char *path, struct path_last *out)
 {
+	return path_parent_from(v, NULL, path, out);
+}
+
+int path_parent_from(struct vfs *v, struct dentry *from, const char *path, struct path_last *out)
+{
 	struct ext4_name name;
 	struct walk w;
-	int err = walk_begin(&w, v, path);
+	int err = walk_begin(&w, v, from, path);
 
 	if (err)
 		return err;

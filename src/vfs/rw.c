@@ -160,7 +160,7 @@ static int64_t generic_write_sync(struct file *f, uint64_t pos, int64_t n)
 	if (n <= 0 || !is_sync(f))
 		return n;
 	err = ext4_sync_file(f->inode, pos, pos + (uint64_t)n - 1, datasync,
-			     dentry_inode(f->dentry->parent)->ino);
+			     dentry_parent_ino(f->dentry));
 	return err ? err : n;
 }
 
@@ -322,7 +322,7 @@ int vfs_fsync(struct vfs *v, int fd, bool datasync)
 		return -EBADF;
 	TRACE_SCOPE(v->fs, do_fsync, vfs_fsync_range);
 	err = ext4_sync_file(f->inode, 0, INT64_MAX, datasync,
-			     dentry_inode(f->dentry->parent)->ino);
+			     dentry_parent_ino(f->dentry));
 	/* What write-back met since this file was last told, here or in the flusher. */
 	seen = mapping_report_error(&f->inode->mapping, &f->error_seen);
 	return err ? err : seen;

@@ -8,8 +8,8 @@
  * there too.
  *
  *	dcache.c   the name cache    path.c   the walk    open.c   open, close, the file table
- *	rw.c       read, write, seek, sync    dirs.c   names and listings    attr.c   attributes, fiemap
- *	whole.c    the file system as a whole
+ *	rw.c       read, write, seek, sync    dirs.c   names and listings    rename.c
+ *	attr.c     attributes, fiemap    whole.c    the file system as a whole
  */
 #ifndef EXTANT_VFS_H
 #define EXTANT_VFS_H
@@ -46,7 +46,7 @@ must_check int vfs_remount(struct vfs *v, const struct ext4_options *opt);
 
 /*
  * Flags are open(2)'s (Linux's values): O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_DIRECTORY,
- * O_NOFOLLOW, O_SYNC, O_DSYNC, O_NOATIME, O_PATH.
+ * O_NOFOLLOW, O_SYNC, O_DSYNC, O_NOATIME, O_PATH, O_TMPFILE.
  */
 int vfs_open(struct vfs *v, const char *path, int flags, uint32_t mode);
 int vfs_close(struct vfs *v, int fd);
@@ -68,6 +68,16 @@ int vfs_sync(struct vfs *v);
 /* ---- names */
 
 int vfs_mkdir(struct vfs *v, const char *path, uint32_t mode);
+/* mknod(2); a type of 0 is that of a file. Devices: major below 4096, minor below 1048576. */
+int vfs_mknod(struct vfs *v, const char *path, uint32_t mode, uint32_t major, uint32_t minor);
+int vfs_symlink(struct vfs *v, const char *target, const char *path);
+/* `old` is not followed if it is a link. */
+int vfs_link(struct vfs *v, const char *old, const char *path);
+/* A name for an open file, as linkat(2) with AT_EMPTY_PATH: the first one of O_TMPFILE's. */
+int vfs_flink(struct vfs *v, int fd, const char *path);
+enum { VFS_RENAME_NOREPLACE = 1, VFS_RENAME_EXCHANGE = 2, VFS_RENAME_WHITEOUT = 4 };
+/* renameat2(2) */
+int vfs_rename(struct vfs *v, const char *old, const char *path, unsigned flags);
 int vfs_unlink(struct vfs *v, const char *path);
 int vfs_rmdir(struct vfs *v, const char *path);
 int vfs_readlink(struct vfs *v, const char *path, char *buf, size_t size);
