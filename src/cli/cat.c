@@ -14,11 +14,11 @@ struct cat_args {
 
 static int copy_out(struct cli_image *im, const char *path, int fd, char *buf)
 {
-	int64_t n;
+	int64_t n = 0;
 
-	while ((n = extant_read(im->x, fd, buf, CHUNK_BYTES)) > 0)
+	while (!cli_interrupted() && (n = extant_read(im->x, fd, buf, CHUNK_BYTES)) > 0)
 		if (fwrite(buf, 1, (size_t)n, stdout) != (size_t)n)
-			return CLI_IO;	/* reported at the end */
+			return CLI_IO; /* reported at the end */
 	if (n < 0)
 		return cli_failed(im, path, (int)n, NULL);
 	return CLI_DONE;
@@ -35,20 +35,15 @@ static int cat_one(struct cli_image *im, const char *path, char *buf)
 	return status;
 }
 
-static int run(const void *v, int count, char **words)
+static int on(struct cli_image *im, const void *v, int count, char **words)
 {
-	const struct cat_args *args = v;
-	struct cli_image im;
-	int status = cli_open(&im, words[0], args->options, CLI_READ);
-	char *buf;
+	char *buf = cli_realloc(NULL, CHUNK_BYTES);
+	int status = CLI_DONE;
 
-	if (status)
-		return status;
-	buf = cli_realloc(NULL, CHUNK_BYTES);
-	for (int i = 1; i < count; i++)
-		status = cli_worse(status, cat_one(&im, words[i], buf));
+	for (int i = 0; i < count; i++)
+		status = cli_worse(status, cat_one(im, words[i], buf));
 	free(buf);
-	return cli_close(&im, status);
+	return status;
 }
 
 static const struct cli_option options[] = {
@@ -65,5 +60,6 @@ const struct cli_command cli_cat = {
 	.options = options,
 	.args_size = sizeof(struct cat_args),
 	.args_min = 2,
-	.run = run,
+	.paths = CLI_PATHS_ALL,
+	.on = on,
 };

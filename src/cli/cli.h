@@ -2,9 +2,13 @@
 /*
  * What the files of the command line share.
  *
- * A command is one file and one struct cli_command: what --help prints, what options there are and
- * what runs all come from it (main.c has the list, options.c the parser and the help). Its
- * arguments arrive in a struct of its own, filled by the parser.
+ * A command is a struct cli_command: what --help, the manual page and the completion say, what
+ * options there are and what runs all come from it. Its arguments arrive in a struct of its own,
+ * filled by the parser (options.c); commands.c has the list.
+ *
+ * Most commands work on an image that is open already (`on`): the command line opens it for one of
+ * them and closes it behind (execute.c), the shell and a batch keep it open for many (session.c).
+ * The others open what they need themselves (`run`) and are no words of the shell.
  *
  * Rules
  *
@@ -12,6 +16,9 @@
  *   do (report.c).
  * - The exit status says what happened: enum cli_status. Where several things failed, the highest.
  * - Who only reads mounts read-only, so the image stays as it is, byte for byte.
+ * - Whatever can be said without the image is said before it is opened (`check`).
+ * - Loops over files and over the bytes of a file end soon after cli_interrupted() is true, and
+ *   leave no half-written file (interrupt.c).
  */
 #ifndef EXTANT_CLI_H
 #define EXTANT_CLI_H
@@ -40,6 +47,7 @@ enum cli_option_kind {
 	CLI_FLAG,			/* bool */
 	CLI_TEXT,			/* const char *; the last one counts */
 	CLI_LIST,			/* const char *; several are joined with commas */
+	CLI_IGNORED,			/* habit: taken, and without effect */
 };
 
 struct cli_option {
@@ -51,6 +59,20 @@ struct cli_option {
 	size_t offset;			/* of the field in the command's own struct */
 };
 
+/* Which of the words behind IMAGE are paths in it. Where none is given, the command adds ".". */
+enum cli_paths {
+	CLI_PATHS_NONE,
+	CLI_PATHS_ALL,
+	CLI_PATHS_FIRST,		/* then a file of the host */
+	CLI_PATHS_LAST,			/* before it, files of the host */
+	CLI_PATHS_REST,			/* behind a word of another kind */
+	CLI_PATHS_OWN,			/* the command tells them apart (cli_at) */
+};
+
+enum cli_access { CLI_READ, CLI_WRITE };
+
+struct cli_image;
+
 struct cli_command {
 	const char *name;
 	const char *arguments;		/* "IMAGE PATH..." */
@@ -58,8 +80,19 @@ struct cli_command {
 	const char *details;		/* more lines, or NULL */
 	const struct cli_option *options;	/* ends with CLI_END */
 	size_t args_size;		/* of the struct that the options fill */
-	int args_min, args_max;		/* words besides options; args_max 0: any number */
-	/* `words` are the arguments that are no options. */
+	int args_min, args_max;		/* words besides options, IMAGE counted; args_max 0: any number */
+	bool raw;			/* words that begin with '-' are the command's own, save exact options */
+	bool here;			/* without a path it is about the current directory */
+	bool careful;			/* ended by a signal, it has something to put in order */
+	enum cli_paths paths;
+	enum cli_access access;		/* what `on` needs */
+	/* The same where it depends on the arguments. NULL: always `access`. */
+	enum cli_access (*access_for)(const void *args, int count, char **words);
+	/* Says what is wrong before the image is opened; CLI_DONE: nothing. `words` as for `on`. Or NULL. */
+	int (*check)(const void *args, int count, char **words);
+	/* `words` are the arguments behind IMAGE that are no options. */
+	int (*on)(struct cli_image *im, const void *args, int count, char **words);
+	/* Instead of it, and with IMAGE as the first word: opens what it needs. */
 	int (*run)(const void *args, int count, char **words);
 };
 
@@ -76,20 +109,65 @@ struct cli_command {
 		CLI_FLAG, 0, "json", NULL, "print one JSON document", offsetof(type, field) \
 	}
 
-/* Parses and runs. `argv[0]` is the command's name. */
+/* A command line taken apart: options.c. */
+struct cli_parsed {
+	void *args;
+	int count;			/* of words that are no options */
+	char **words;
+};
+/* -1: go on; else the exit status, reported. cli_parsed_free in any case. `in_session`: no IMAGE, no -o. */
+int cli_parse(const struct cli_command *c, int argc, char **argv, bool in_session,
+	      struct cli_parsed *out);
+void cli_parsed_free(const struct cli_command *c, struct cli_parsed *p);
+/* The value of -o; NULL: none. */
+const char *cli_mount_options(const struct cli_command *c, const void *args);
+
+/* Parses and runs, on an image that it opens. `argv[0]` is the command's name. */
 int cli_execute(const struct cli_command *c, int argc, char **argv);
-void cli_help(const struct cli_command *c, FILE *to);
-/* The manual page of all commands, to stdout (manual.c). */
-void cli_manual(const struct cli_command *const *commands, size_t count);
+/* The same in a session: on an open image, so without IMAGE and -o among the words. */
+int cli_execute_on(struct cli_image *im, const struct cli_command *c, int argc, char **argv);
+
+void cli_help(const struct cli_command *c, FILE *to, bool in_session);
+/* All commands (commands.def), in the order of the help. */
+#define COMMAND(name) extern const struct cli_command cli_##name;
+#include "cli/commands.def"
+#undef COMMAND
+extern const struct cli_command *const cli_commands[];
+extern const size_t cli_commands_count;
+const struct cli_command *cli_find_command(const char *name);
+/* The manual page extant(1), that of one command, all of them into files of a directory (manual.c). */
+void cli_manual(void);
+void cli_manual_of(const struct cli_command *c);
+int cli_manual_pages(const char *dir);
+/* The completion for bash (completion.c). */
+void cli_completion(void);
 extern const char cli_exit_statuses[];
 
-extern const struct cli_command cli_cat, cli_get, cli_info, cli_ls, cli_mkdir, cli_put, cli_replay,
-	cli_rm, cli_run, cli_stat, cli_trace;
+/* ---- signals (interrupt.c) */
+
+/* SIGINT, SIGTERM and SIGHUP from now on only say so; a second one ends the process at once. */
+void cli_interrupt_catch(void);
+bool cli_interrupted(void);
+/* Forgets it: a shell goes on. */
+void cli_interrupt_clear(void);
+/* At the end: dies of the signal that came, as who did not catch it. */
+void cli_interrupt_finish(void);
+/* "interrupted", once a command. Yields CLI_REFUSED. */
+int cli_interrupt_report(void);
+
+/* ---- progress, where stderr is a terminal (progress.c) */
+
+/* So many bytes more, of what is at hand; shown now and then once it lasts. */
+void cli_progress(const char *what, uint64_t bytes);
+/* Wipes the line: before something else is printed, and at the end. */
+void cli_progress_clear(void);
 
 /* ---- errors (report.c) */
 
 /* Of the command that runs; set by cli_execute, printed before each message. */
 void cli_set_command(const char *name);
+/* Stands before the command's name: "line 3"; "": nothing. Lives as long as it is set. */
+void cli_set_place(const char *place);
 /* "extant ls: TEXT", in one line whatever the text holds. */
 printf_like(1, 2) void cli_error(const char *fmt, ...);
 printf_like(1, 2) void cli_warning(const char *fmt, ...);
@@ -112,11 +190,13 @@ struct cli_image {
 	const char *path;		/* as the user named it */
 	struct extant *x;
 	struct arena *arena;		/* of the device */
+	const char *options;		/* as the user gave them; "" */
+	enum cli_access access;
+	char *cwd;			/* of a session: where relative paths begin; NULL: the root */
+	bool from_stdin;		/* of a session: its commands come from there */
 	char error[400];		/* the last message of the library about an error */
 	char warning[400];		/* and the last warning, not printed yet */
 };
-
-enum cli_access { CLI_READ, CLI_WRITE };
 
 struct block_device;
 #define CLI_OPTIONS_MAX 1024
@@ -163,6 +243,15 @@ void cli_names_sort(struct cli_names *names);
 void cli_names_free(struct cli_names *names);
 /* "dir/name"; to be freed. */
 char *cli_join(const char *dir, const char *name);
+/* A word as a path in the image, from the session's directory on; to be freed. */
+char *cli_at(const struct cli_image *im, const char *word);
+/*
+ * Where the symbolic links lead that a path ends in; the path itself where it ends in none, or where
+ * they lead in a circle. To be freed.
+ */
+char *cli_follow(struct cli_image *im, const char *path);
+/* The path of the directory that holds it: "/" or "." where the path has no other. To be freed. */
+char *cli_dirname(const char *path);
 /* Behind the last '/', which is left out where it ends the path. Points into `path` or is "/". */
 const char *cli_basename(const char *path);
 static inline bool cli_is_dots(const char *name)
@@ -182,6 +271,9 @@ struct cli_ino_set {
 bool cli_ino_add(struct cli_ino_set *set, uint32_t ino);
 void cli_ino_free(struct cli_ino_set *set);
 
+/* Removes a file, or a directory with all that is in it; reported (rm.c). */
+int cli_remove(struct cli_image *im, const char *path);
+
 /* ---- text for attributes (format.c) */
 
 /* "drwxr-xr-x" */
@@ -192,12 +284,30 @@ const char *cli_type_text(uint32_t mode);
 void cli_time_text(const struct extant_time *t, bool precise, char *buf, size_t size);
 /* chattr's letters of FS_*_FL. */
 void cli_flags_text(uint32_t flags, char *buf, size_t size);
-/* Octal permission bits; false: it is no such number. */
-bool cli_parse_mode(const char *text, uint32_t *mode);
 /*
  * A name for the eye: control characters as '?' where stdout is a terminal, so that a name in an
  * image cannot command it. Elsewhere as it is.
  */
 void cli_print_name(const char *name);
+/* The same and the end of the line. */
+void cli_print_line(const char *name);
+
+
+/* ---- values in arguments (values.c, mode.c) */
+
+/* Octal or as chmod(1) has it ("u+x,g=rX"), on `old`; false: it is neither. The umask counts as there. */
+bool cli_parse_mode(const char *text, uint32_t old, bool is_directory, uint32_t *mode);
+/* "UID[:GID]", ":GID", with root for 0; what is left out is UINT32_MAX (chmod.c). */
+bool cli_parse_owner(const char *text, uint32_t *uid, uint32_t *gid);
+/* "10", "4K", "1GiB" (1024), "5MB" (1000); false: it is none, or does not fit. */
+bool cli_parse_size(const char *text, uint64_t *out);
+/* All of it a decimal number of at most `max`. */
+bool cli_parse_number(const char *text, uint64_t max, uint64_t *out);
+/* "@SECONDS", "now", "2026-05-04 12:00[:01[.5]] [+0200|Z]", "2026-05-04T12:00Z". */
+bool cli_parse_time(const char *text, struct extant_time *out);
+/* The machine's clock. */
+struct extant_time cli_now(void);
+/* 1536 as "1.5K", as du -h has it: rounded up. */
+void cli_human(uint64_t bytes, char buf[16]);
 
 #endif

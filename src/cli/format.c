@@ -93,17 +93,6 @@ void cli_flags_text(uint32_t flags, char *buf, size_t size)
 	buf[n] = '\0';
 }
 
-bool cli_parse_mode(const char *text, uint32_t *mode)
-{
-	char *end;
-	unsigned long n = strtoul(text, &end, 8);
-
-	if (*text < '0' || *text > '7' || *end || n > 07777)
-		return false;
-	*mode = (uint32_t)n;
-	return true;
-}
-
 void cli_print_name(const char *name)
 {
 	if (!isatty(STDOUT_FILENO)) {
@@ -112,4 +101,10 @@ void cli_print_name(const char *name)
 	}
 	for (const char *p = name; *p; p++)
 		putchar((unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p);
+}
+
+void cli_print_line(const char *name)
+{
+	cli_print_name(name);
+	putchar('\n');
 }

@@ -20,7 +20,7 @@ struct get_args {
 
 struct copy {
 	struct cli_image *im;
-	const char *from, *to;		/* in the image; of the host */
+	const char *from, *to; /* in the image; of the host */
 	int in, out;
 	char *buf;
 };
@@ -111,7 +111,7 @@ static int to_file(struct copy *c, const struct extant_stat *st)
 	if (close(c->out) && !status)
 		status = cli_host_failed(c->to, errno);
 	if (status && is_new)
-		(void)unlink(c->to);	/* the first error is the one to tell */
+		(void)unlink(c->to); /* the first error is the one to tell */
 	return status;
 }
 
@@ -148,23 +148,19 @@ static int get(struct copy *c, const char *to)
 	return status;
 }
 
-static int run(const void *v, int count, char **words)
+static int on(struct cli_image *im, const void *v, int count, char **words)
 {
-	const struct get_args *args = v;
-	struct cli_image im;
-	struct copy c = { .im = &im, .from = words[1] };
-	int status = cli_open(&im, words[0], args->options, CLI_READ);
+	struct copy c = { .im = im, .from = words[0] };
+	int status;
 
-	if (status)
-		return status;
-	c.in = extant_open(im.x, c.from, O_RDONLY, 0);
+	c.in = extant_open(im->x, c.from, O_RDONLY, 0);
 	if (c.in < 0)
-		return cli_close(&im, cli_failed(&im, c.from, c.in, NULL));
+		return cli_failed(im, c.from, c.in, NULL);
 	c.buf = cli_realloc(NULL, CHUNK_BYTES);
-	status = get(&c, count > 2 ? words[2] : ".");
+	status = get(&c, count > 1 ? words[1] : ".");
 	free(c.buf);
-	extant_close(im.x, c.in);
-	return cli_close(&im, status);
+	extant_close(im->x, c.in);
+	return status;
 }
 
 static const struct cli_option options[] = {
@@ -185,5 +181,7 @@ const struct cli_command cli_get = {
 	.args_size = sizeof(struct get_args),
 	.args_min = 2,
 	.args_max = 3,
-	.run = run,
+	.careful = true,
+	.paths = CLI_PATHS_FIRST,
+	.on = on,
 };

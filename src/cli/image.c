@@ -8,6 +8,7 @@
  * be the reason.
  */
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "cli/cli.h"
@@ -116,11 +117,13 @@ int cli_open(struct cli_image *im, const char *path, const char *options, enum c
 	struct block_device *dev;
 	int status;
 
-	*im = (struct cli_image){ .path = path, .arena = arena_create() };
+	*im = (struct cli_image){ .path = path,
+				  .arena = arena_create(),
+				  .options = options ? options : "",
+				  .access = access };
 	if (!im->arena)
 		return cli_host_failed(path, ENOMEM);
-	status = cli_open_device(im->arena, path, options ? options : "", access == CLI_READ, rest,
-				 &dev);
+	status = cli_open_device(im->arena, path, im->options, access == CLI_READ, rest, &dev);
 	if (!status)
 		status = mount_device(im, dev, rest);
 	if (status) {
@@ -137,6 +140,7 @@ int cli_close(struct cli_image *im, int status)
 	if (err)
 		status = cli_worse(status, cli_failed(im, "", err, NULL));
 	flush_warning(im);
+	free(im->cwd);
 	arena_destroy(im->arena);
 	return status;
 }

@@ -1,182 +1,113 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * extant ls: what directories hold, in the order of their bytes.
+ * extant ls: what directories hold, in the order of their bytes unless another is asked for.
  */
+#include "cli/ls.h"
+
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "cli/cli.h"
-#include "cli/json.h"
-
-struct ls_args {
-	const char *options;
-	bool all, details, recursive, json;
-};
 
 struct listing {
 	struct cli_image *im;
 	const struct ls_args *args;
 	struct facts facts;
-	struct cli_ino_set entered;	/* below one path each once: a damaged tree has circles */
+	struct cli_ino_set entered; /* below one path each once: a damaged tree has circles */
 	bool headings, printed;
 };
 
-struct widths {
-	int links, uid, gid, size;
-};
-
-/* ---- one name */
-
-/* "-> TARGET" of a link; terminated, "" where there is none. */
-static void read_target(struct listing *l, const char *path, uint32_t mode, char buf[4096])
+static struct facts *facts_of(struct listing *l)
 {
-	int n = S_ISLNK(mode) ? extant_readlink(l->im->x, path, buf, 4095) : 0;
-
-	buf[n > 0 ? n : 0] = '\0';
+	return l->args->json ? &l->facts : NULL;
 }
 
-static int digits(uint64_t n)
+/* ---- order */
+
+static int newest_first(const struct extant_time *a, const struct extant_time *b)
 {
-	return snprintf(NULL, 0, "%llu", (unsigned long long)n);
+	if (a->sec != b->sec)
+		return a->sec > b->sec ? -1 : 1;
+	return a->nsec > b->nsec ? -1 : a->nsec < b->nsec;
 }
 
-static void print_details(const struct extant_stat *st, const struct widths *w)
+static int compare(const void *x, const void *y, void *arg)
 {
-	char mode[11], date[64];
+	const struct ls_entry *a = x, *b = y;
+	const struct ls_args *args = arg;
+	int order = 0;
 
-	cli_mode_text(st->mode, mode);
-	cli_time_text(&st->mtime, false, date, sizeof(date));
-	printf("%s %*u %*u %*u ", mode, w->links, st->nlink, w->uid, st->uid, w->gid, st->gid);
-	if (S_ISCHR(st->mode) || S_ISBLK(st->mode))
-		printf("%*u,%u ", w->size - digits(st->rdev_minor) - 1, st->rdev_major,
-		       st->rdev_minor);
-	else
-		printf("%*llu ", w->size, (unsigned long long)st->size);
-	printf("%s ", date);
+	if (args->by_time)
+		order = newest_first(ls_time(args, &a->st), ls_time(args, &b->st));
+	else if (args->by_size)
+		order = a->st.size > b->st.size ? -1 : a->st.size < b->st.size;
+	if (!order)
+		order = strcmp(a->name, b->name);
+	return args->reverse ? -order : order;
 }
 
-static void widen(struct widths *w, const struct extant_stat *st)
+static void sort(const struct ls_args *args, struct ls_list *list)
 {
-	w->links = max(w->links, digits(st->nlink));
-	w->uid = max(w->uid, digits(st->uid));
-	w->gid = max(w->gid, digits(st->gid));
-	w->size = max(w->size, digits(st->size));
-	if (S_ISCHR(st->mode) || S_ISBLK(st->mode))
-		w->size = max(w->size, digits(st->rdev_major) + 1 + digits(st->rdev_minor));
+	if (list->count && !args->unsorted)
+		qsort_r(list->items, list->count, sizeof(list->items[0]), compare,
+			(void *)(uintptr_t)args);
 }
 
-static void print_text(const char *name, const struct extant_stat *st, const struct widths *w,
-		       const char *target)
+/* ---- a directory as a list */
+
+static bool is_listed(const struct ls_args *args, const char *name)
 {
-	if (st)
-		print_details(st, w);
-	cli_print_name(name);
-	if (*target) {
-		fputs(" -> ", stdout);
-		cli_print_name(target);
-	}
-	putchar('\n');
+	if (args->all || name[0] != '.')
+		return true;
+	return args->almost_all && !cli_is_dots(name);
 }
 
-static const char *type_of_entry(uint8_t type)
-{
-	static const uint8_t of[] = { DT_REG, DT_DIR, DT_LNK, DT_CHR, DT_BLK, DT_FIFO, DT_SOCK };
-
-	for (size_t i = 0; i < array_size(of); i++)
-		if (of[i] == type)
-			return cli_type_text(DTTOIF(type));
-	return "unknown";
-}
-
-static void print_json(struct facts *f, const struct cli_name *name, const struct extant_stat *st,
-		       const char *target)
-{
-	facts_object(f, NULL);
-	facts_string(f, "name", name->name);
-	facts_number(f, "ino", name->ino);
-	facts_string(f, "type", st ? cli_type_text(st->mode) : type_of_entry(name->type));
-	if (st) {
-		facts_number(f, "mode", st->mode);
-		facts_number(f, "nlink", st->nlink);
-		facts_number(f, "uid", st->uid);
-		facts_number(f, "gid", st->gid);
-		facts_number(f, "size", st->size);
-		facts_time(f, "mtime", st->mtime.sec, st->mtime.nsec);
-	}
-	if (*target)
-		facts_string(f, "target", target);
-	facts_object_end(f);
-}
-
-/* ---- several */
-
-/* The attributes of each name; where they cannot be had, nlink is 0 and that was reported. */
-static int get_attributes(struct listing *l, const char *dir, const struct cli_names *names,
-			  struct extant_stat *stats, struct widths *w)
+/* Attributes of each; those that cannot be had are reported. */
+static int get_attributes(struct listing *l, struct ls_list *list)
 {
 	int status = CLI_DONE;
 
-	for (size_t i = 0; i < names->count; i++) {
-		char *path = cli_join(dir, names->items[i].name);
-		int err = extant_lstat(l->im->x, *dir ? path : names->items[i].name, &stats[i]);
+	for (size_t i = 0; i < list->count; i++) {
+		struct ls_entry *e = &list->items[i];
+		char *path = cli_join(list->dir, e->name);
+		int err = extant_lstat(l->im->x, path, &e->st);
 
+		e->known = !err;
 		if (err)
 			status = cli_worse(status, cli_failed(l->im, path, err, NULL));
-		else
-			widen(w, &stats[i]);
 		free(path);
 	}
 	return status;
 }
 
-static void print_names(struct listing *l, const char *dir, const struct cli_names *names,
-			const struct extant_stat *stats, const struct widths *w)
+static int read_list(struct listing *l, const char *path, struct ls_list *list)
 {
-	char target[4096] = "";
+	struct cli_names names;
+	int err = cli_list(l->im, path, &names), status = CLI_DONE;
 
-	for (size_t i = 0; i < names->count; i++) {
-		const struct cli_name *name = &names->items[i];
-		const struct extant_stat *st = stats && stats[i].nlink ? &stats[i] : NULL;
-		char *path = cli_join(dir, name->name);
+	if (err)
+		status = cli_failed(l->im, path, err, NULL);
+	*list = (struct ls_list){ .dir = path };
+	list->items = cli_realloc(NULL, names.count * sizeof(list->items[0]));
+	for (size_t i = 0; i < names.count; i++) {
+		const struct cli_name *n = &names.items[i];
 
-		read_target(l, *dir ? path : name->name, st ? st->mode : 0, target);
-		if (l->args->json)
-			print_json(&l->facts, name, st, target);
-		else
-			print_text(name->name, st, w, target);
-		free(path);
+		if (is_listed(l->args, n->name))
+			list->items[list->count++] =
+				(struct ls_entry){ cli_strdup(n->name), n->ino, n->type };
 	}
-}
-
-/* The names below `dir`; "": they are paths themselves. */
-static int print_list(struct listing *l, const char *dir, const struct cli_names *names)
-{
-	struct extant_stat *stats = NULL;
-	struct widths w = { 1, 1, 1, 1 };
-	int status = CLI_DONE;
-
-	if (l->args->details) {
-		stats = cli_realloc(NULL, names->count * sizeof(*stats));
-		memset(stats, 0, names->count * sizeof(*stats));
-		status = get_attributes(l, dir, names, stats, &w);
-	}
-	print_names(l, dir, names, stats, &w);
-	free(stats);
+	cli_names_free(&names);
+	if (ls_needs_attributes(l->args))
+		status = cli_worse(status, get_attributes(l, list));
+	sort(l->args, list);
 	return status;
 }
 
-static void drop_hidden(struct cli_names *names)
+static void free_list(struct ls_list *list)
 {
-	size_t kept = 0;
-
-	for (size_t i = 0; i < names->count; i++) {
-		if (names->items[i].name[0] == '.')
-			free(names->items[i].name);
-		else
-			names->items[kept++] = names->items[i];
-	}
-	names->count = kept;
+	for (size_t i = 0; i < list->count; i++)
+		free(list->items[i].name);
+	free(list->items);
 }
 
 /* ---- directories */
@@ -188,7 +119,10 @@ static void begin_directory(struct listing *l, const char *path)
 		facts_string(&l->facts, "path", path);
 		facts_array(&l->facts, "entries");
 	} else if (l->headings) {
-		printf("%s%s:\n", l->printed ? "\n" : "", path);
+		if (l->printed)
+			putchar('\n');
+		cli_print_name(path);
+		puts(":");
 	}
 	l->printed = true;
 }
@@ -203,15 +137,15 @@ static void end_directory(struct listing *l)
 
 static int list_directory(struct listing *l, const char *path);
 
-static int list_below(struct listing *l, const char *path, const struct cli_names *names)
+static int list_below(struct listing *l, const struct ls_list *list)
 {
 	int status = CLI_DONE;
 
-	for (size_t i = 0; i < names->count; i++) {
+	for (size_t i = 0; i < list->count && !cli_interrupted(); i++) {
 		struct extant_stat st = { 0 };
-		char *below = cli_join(path, names->items[i].name);
+		char *below = cli_join(list->dir, list->items[i].name);
 
-		if (!cli_is_dots(names->items[i].name) && !extant_lstat(l->im->x, below, &st) &&
+		if (!cli_is_dots(list->items[i].name) && !extant_lstat(l->im->x, below, &st) &&
 		    S_ISDIR(st.mode))
 			status = cli_worse(status, list_directory(l, below));
 		free(below);
@@ -235,39 +169,35 @@ static int enter(struct listing *l, const char *path)
 
 static int list_directory(struct listing *l, const char *path)
 {
-	struct cli_names names;
-	int status = enter(l, path), err;
+	struct ls_list list;
+	int status = enter(l, path);
 
 	if (status)
 		return status;
-	err = cli_list(l->im, path, &names);
-	if (err)
-		status = cli_failed(l->im, path, err, NULL);
-	if (!l->args->all)
-		drop_hidden(&names);
-	cli_names_sort(&names);
+	status = read_list(l, path, &list);
 	begin_directory(l, path);
-	status = cli_worse(status, print_list(l, path, &names));
+	ls_print(l->im, l->args, facts_of(l), &list);
 	end_directory(l);
 	if (l->args->recursive)
-		status = cli_worse(status, list_below(l, path, &names));
-	cli_names_free(&names);
+		status = cli_worse(status, list_below(l, &list));
+	free_list(&list);
 	return status;
 }
 
-/* A path that is no directory, in a list of its own. */
-static int list_file(struct listing *l, char *path, const struct extant_stat *st)
+/* ---- what the user named */
+
+/* Itself, in a list of its own. */
+static void list_file(struct listing *l, char *path, const struct extant_stat *st)
 {
-	struct cli_name name = { path, (uint32_t)st->ino, IFTODT(st->mode) };
-	struct cli_names names = { &name, 1, 1 };
-	int status;
+	struct ls_entry e = { path, (uint32_t)st->ino, IFTODT(st->mode),
+			      ls_needs_attributes(l->args), *st };
+	struct ls_list list = { "", &e, 1 };
 
 	if (l->args->json)
 		begin_directory(l, path);
-	status = print_list(l, "", &names);
+	ls_print(l->im, l->args, facts_of(l), &list);
 	end_directory(l);
 	l->printed = true;
-	return status;
 }
 
 static int list_one(struct listing *l, char *path)
@@ -275,50 +205,65 @@ static int list_one(struct listing *l, char *path)
 	struct extant_stat st;
 	int err = extant_lstat(l->im->x, path, &st);
 
-	cli_ino_free(&l->entered);	/* the user may name one twice */
-	/* A link is listed itself with -l, else what it leads to. */
-	if (!err && S_ISLNK(st.mode) && !l->args->details)
+	cli_ino_free(&l->entered); /* the user may name one twice */
+	/* A link is listed itself with -l and -d, else what it leads to. */
+	if (!err && S_ISLNK(st.mode) && !l->args->details && !l->args->directories)
 		err = extant_stat(l->im->x, path, &st);
 	if (err)
 		return cli_failed(l->im, path, err, NULL);
-	return S_ISDIR(st.mode) ? list_directory(l, path) : list_file(l, path, &st);
+	if (S_ISDIR(st.mode) && !l->args->directories)
+		return list_directory(l, path);
+	list_file(l, path, &st);
+	return CLI_DONE;
 }
 
-static int run(const void *v, int count, char **words)
+static int on(struct cli_image *im, const void *v, int count, char **words)
 {
-	static char root[] = "/";
-	const struct ls_args *args = v;
-	struct cli_image im;
-	struct listing l = { .im = &im, .args = args, .headings = count > 2 || args->recursive };
-	int status = cli_open(&im, words[0], args->options, CLI_READ);
+	struct ls_args args = *(const struct ls_args *)v;
+	struct listing l = { .im = im, .args = &args, .headings = count > 1 || args.recursive };
+	int status = CLI_DONE;
 
-	if (status)
-		return status;
-	if (args->json) {
+	args.details |= args.full_time;
+	if (args.json) {
 		facts_begin(&l.facts, stdout, true, 1);
-		facts_string(&l.facts, "image", words[0]);
+		facts_string(&l.facts, "image", im->path);
 		facts_array(&l.facts, "listings");
 	}
-	if (count == 1)
-		status = list_one(&l, root);
-	for (int i = 1; i < count; i++)
+	for (int i = 0; i < count && !cli_interrupted(); i++)
 		status = cli_worse(status, list_one(&l, words[i]));
-	if (args->json) {
+	if (args.json) {
 		facts_array_end(&l.facts);
 		facts_end(&l.facts);
 	}
 	cli_ino_free(&l.entered);
-	return cli_close(&im, status);
+	return status;
 }
 
+#define FLAG(letter, name, help, field) \
+	{ \
+		CLI_FLAG, letter, name, NULL, help, offsetof(struct ls_args, field) \
+	}
+
 static const struct cli_option options[] = {
-	{ CLI_FLAG, 'l', "long", NULL,
-	  "mode, links, owner, group, size, time, and where links lead",
-	  offsetof(struct ls_args, details) },
-	{ CLI_FLAG, 'a', "all", NULL, "names that begin with a dot too",
-	  offsetof(struct ls_args, all) },
-	{ CLI_FLAG, 'R', "recursive", NULL, "and the directories below",
-	  offsetof(struct ls_args, recursive) },
+	FLAG('l', "long", "mode, links, owner, group, size, time, and where links lead", details),
+	FLAG('a', "all", "names that begin with a dot too", all),
+	FLAG('A', "almost-all", "the same, without . and ..", almost_all),
+	FLAG('R', "recursive", "and the directories below", recursive),
+	FLAG('d', "directory", "directories themselves, not what they hold", directories),
+	FLAG('i', "inode", "inode numbers", inodes),
+	FLAG('s', "size", "the space it takes, in KiB", blocks),
+	FLAG('h', "human-readable", "with -l: sizes like 12K or 3.4M", human),
+	FLAG('F', "classify", "behind the name / * @ | = for its kind", classify),
+	FLAG('p', NULL, "a slash behind directories", slashes),
+	FLAG('t', NULL, "newest first", by_time),
+	FLAG('S', NULL, "largest first", by_size),
+	FLAG('r', "reverse", "the other way round", reverse),
+	FLAG('U', NULL, "as they lie in the directory", unsorted),
+	FLAG('u', NULL, "the time of access, also for -t", access_time),
+	FLAG('c', NULL, "the time of change, also for -t", change_time),
+	FLAG(0, "full-time", "as -l, with times to the nanosecond", full_time),
+	{ CLI_IGNORED, 'n', "numeric-uid-gid", NULL, "owners as numbers, which is always so", 0 },
+	{ CLI_IGNORED, '1', NULL, NULL, "one in a line, which is always so", 0 },
 	CLI_JSON(struct ls_args, json),
 	CLI_MOUNT_OPTIONS(struct ls_args, options),
 	{ CLI_END },
@@ -334,5 +279,7 @@ const struct cli_command cli_ls = {
 	.options = options,
 	.args_size = sizeof(struct ls_args),
 	.args_min = 1,
-	.run = run,
+	.here = true,
+	.paths = CLI_PATHS_ALL,
+	.on = on,
 };

@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * extant COMMAND [OPTION...] IMAGE ...
- *
- * The list of commands. A new one is a file of its own, and a line here.
  */
 #include <string.h>
 #include "cli/cli.h"
-
-static const struct cli_command *const commands[] = {
-	&cli_info,  &cli_ls, &cli_cat,    &cli_stat, &cli_get,   &cli_put,
-	&cli_mkdir, &cli_rm, &cli_replay, &cli_run,  &cli_trace,
-};
 
 const char cli_exit_statuses[] =
 	"0 done; 1 the file system said no; 2 the command line is wrong; 4 the image is\n"
@@ -22,8 +15,8 @@ static void help(FILE *to)
 	fputs("extant: ext4 with its journal, in user space.\n\n"
 	      "  extant COMMAND [OPTION...] IMAGE ...\n\n",
 	      to);
-	for (size_t i = 0; i < array_size(commands); i++)
-		fprintf(to, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+	for (size_t i = 0; i < cli_commands_count; i++)
+		fprintf(to, "  %-9s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
 	fputs("\nAn image is a file or block device; -o offset=BYTES or -o partition=N: a part of\n"
 	      "it. extant COMMAND --help says more. extant --version prints the version.\n\n"
 	      "Exit status: ",
@@ -31,32 +24,41 @@ static void help(FILE *to)
 	fputs(cli_exit_statuses, to);
 }
 
-static const struct cli_command *find(const char *name)
-{
-	for (size_t i = 0; i < array_size(commands); i++)
-		if (!strcmp(commands[i]->name, name))
-			return commands[i];
-	return NULL;
-}
-
 static int is_word(const char *word, const char *a, const char *b)
 {
 	return !strcmp(word, a) || !strcmp(word, b);
 }
 
-/* extant help [COMMAND], and for the build: extant help --man */
-static int help_command(const char *name)
+/* What the build installs: pages and completion. -1: no such word. */
+static int print_installed(int count, char **words)
 {
-	const struct cli_command *c = name ? find(name) : NULL;
+	const struct cli_command *c = count > 1 ? cli_find_command(words[1]) : NULL;
 
-	if (name && !strcmp(name, "--man")) {
-		cli_manual(commands, array_size(commands));
-		return cli_finish_output(CLI_DONE);
-	}
-	if (name && !c)
-		return cli_usage("there is no command %s", name);
+	if (!strcmp(words[0], "--man-pages") && count > 1)
+		return cli_manual_pages(words[1]);
+	if (!strcmp(words[0], "--completion"))
+		cli_completion();
+	else if (!strcmp(words[0], "--man") && c)
+		cli_manual_of(c);
+	else if (!strcmp(words[0], "--man") && count == 1)
+		cli_manual();
+	else
+		return -1;
+	return cli_finish_output(CLI_DONE);
+}
+
+/* extant help [COMMAND], help --man [COMMAND], help --man-pages DIR, help --completion */
+static int help_command(int count, char **words)
+{
+	const struct cli_command *c = count ? cli_find_command(words[0]) : NULL;
+	int status = count ? print_installed(count, words) : -1;
+
+	if (status >= 0)
+		return status;
+	if (count && !c)
+		return cli_usage("there is no command %s", words[0]);
 	if (c)
-		cli_help(c, stdout);
+		cli_help(c, stdout, false);
 	else
 		help(stdout);
 	return cli_finish_output(CLI_DONE);
@@ -65,19 +67,23 @@ static int help_command(const char *name)
 int main(int argc, char **argv)
 {
 	const struct cli_command *c;
+	int status;
 
 	if (argc < 2) {
 		help(stderr);
 		return CLI_USAGE;
 	}
 	if (is_word(argv[1], "--help", "-h") || is_word(argv[1], "help", "help"))
-		return help_command(argc > 2 ? argv[2] : NULL);
+		return help_command(argc - 2, argv + 2);
 	if (is_word(argv[1], "--version", "-V")) {
 		printf("extant %s\n", extant_version());
 		return cli_finish_output(CLI_DONE);
 	}
-	c = find(argv[1]);
+	c = cli_find_command(argv[1]);
 	if (!c)
 		return cli_usage("there is no command %s", argv[1]);
-	return cli_execute(c, argc - 1, argv + 1);
+	status = cli_execute(c, argc - 1, argv + 1);
+	cli_progress_clear();
+	cli_interrupt_finish();
+	return status;
 }

@@ -9,7 +9,7 @@
 
 struct mkdir_args {
 	const char *options, *mode;
-	bool parents;
+	bool parents, verbose;
 };
 
 static bool is_directory(struct cli_image *im, const char *path)
@@ -22,7 +22,7 @@ static bool is_directory(struct cli_image *im, const char *path)
 /* Each directory on the way to `path`; those that are there are no error. */
 static int make_parents(struct cli_image *im, const char *path)
 {
-	char *part = cli_join(path, "");	/* each name is followed by a slash */
+	char *part = cli_join(path, ""); /* each name is followed by a slash */
 	int err = 0;
 
 	for (char *p = part; *p && !err; p++) {
@@ -55,45 +55,59 @@ static char *parent_of(const char *path)
 	return NULL;
 }
 
-static int make_one(struct cli_image *im, const char *path, uint32_t mode, bool parents)
+static int make_one(struct cli_image *im, const char *path, uint32_t mode,
+		    const struct mkdir_args *args)
 {
-	char *parent = parents ? parent_of(path) : NULL;
+	char *parent = args->parents ? parent_of(path) : NULL;
 	int err = parent ? make_parents(im, parent) : 0;
 
 	free(parent);
 	if (!err)
 		err = extant_mkdir(im->x, path, mode);
-	if (err == -EEXIST && parents && is_directory(im, path))
+	if (err == -EEXIST && args->parents && is_directory(im, path))
 		return CLI_DONE;
+	/* mkdir(2) leaves set-group-ID to the parent, and the mask of the mount takes part. */
+	if (!err && args->mode)
+		err = extant_chmod(im->x, path, mode);
+	if (!err && args->verbose)
+		cli_print_line(path);
 	if (!err)
 		return CLI_DONE;
 	return cli_failed(im, path, err,
 			  err == -ENOENT ? "-p makes the directories on the way" : NULL);
 }
 
-static int run(const void *v, int count, char **words)
+static int check(const void *v, int count, char **words)
 {
 	const struct mkdir_args *args = v;
-	struct cli_image im;
-	uint32_t mode = 0755;
-	int status;
+	uint32_t mode;
 
-	if (args->mode && !cli_parse_mode(args->mode, &mode))
-		return cli_usage("-m %s: no octal mode", args->mode);
-	status = cli_open(&im, words[0], args->options, CLI_WRITE);
-	if (status)
-		return status;
-	for (int i = 1; i < count; i++)
-		status = cli_worse(status, make_one(&im, words[i], mode, args->parents));
-	return cli_close(&im, status);
+	if (args->mode && !cli_parse_mode(args->mode, 0777, true, &mode))
+		return cli_usage("-m %s: no mode", args->mode);
+	return CLI_DONE;
+}
+
+static int on(struct cli_image *im, const void *v, int count, char **words)
+{
+	const struct mkdir_args *args = v;
+	uint32_t mode = 0755;
+	int status = CLI_DONE;
+
+	if (args->mode)
+		(void)cli_parse_mode(args->mode, 0777, true, &mode); /* checked */
+	for (int i = 0; i < count && !cli_interrupted(); i++)
+		status = cli_worse(status, make_one(im, words[i], mode, args));
+	return status;
 }
 
 static const struct cli_option options[] = {
 	{ CLI_FLAG, 'p', "parents", NULL,
 	  "make the directories on the way too; one that is there is no error",
 	  offsetof(struct mkdir_args, parents) },
-	{ CLI_TEXT, 'm', "mode", "MODE", "octal permission bits (755)",
+	{ CLI_TEXT, 'm', "mode", "MODE", "permission bits, octal or as chmod has them (755)",
 	  offsetof(struct mkdir_args, mode) },
+	{ CLI_FLAG, 'v', "verbose", NULL, "print each directory that was made",
+	  offsetof(struct mkdir_args, verbose) },
 	CLI_MOUNT_OPTIONS(struct mkdir_args, options),
 	{ CLI_END },
 };
@@ -106,5 +120,8 @@ const struct cli_command cli_mkdir = {
 	.options = options,
 	.args_size = sizeof(struct mkdir_args),
 	.args_min = 2,
-	.run = run,
+	.paths = CLI_PATHS_ALL,
+	.access = CLI_WRITE,
+	.check = check,
+	.on = on,
 };

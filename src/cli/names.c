@@ -80,6 +80,52 @@ char *cli_join(const char *dir, const char *name)
 	return path;
 }
 
+char *cli_at(const struct cli_image *im, const char *word)
+{
+	if (!im->cwd || *word == '/')
+		return cli_strdup(im->cwd || *word ? word : "/");
+	return *word ? cli_join(im->cwd, word) : cli_strdup(im->cwd);
+}
+
+char *cli_dirname(const char *path)
+{
+	size_t n = strlen(path);
+	char *dir = cli_strdup(path);
+
+	while (n > 1 && dir[n - 1] == '/')
+		n--;
+	while (n && dir[n - 1] != '/')
+		n--;
+	while (n > 1 && dir[n - 1] == '/')
+		n--;
+	dir[n] = '\0';
+	if (n)
+		return dir;
+	free(dir);
+	return cli_strdup(".");
+}
+
+#define LINKS_MAX 40
+
+char *cli_follow(struct cli_image *im, const char *path)
+{
+	char *at = cli_strdup(path), *dir, target[4096];
+
+	for (int i = 0; i < LINKS_MAX; i++) {
+		int n = extant_readlink(im->x, at, target, sizeof(target) - 1);
+
+		if (n < 0)
+			return at;
+		target[n] = '\0';
+		dir = *target == '/' ? cli_strdup("/") : cli_dirname(at);
+		free(at);
+		at = *target == '/' ? cli_strdup(target) : cli_join(dir, target);
+		free(dir);
+	}
+	free(at);
+	return cli_strdup(path);
+}
+
 const char *cli_basename(const char *path)
 {
 	const char *slash = strrchr(path, '/');

@@ -8,8 +8,14 @@
 #include <string.h>
 #include "cli/cli.h"
 
-#define OPTIONS_MAX 24
-#define FIRST_NAMELESS 256		/* getopt's value of options without a letter */
+#define OPTIONS_MAX    40
+#define HELP 255			/* getopt's value of --help */
+#define FIRST_NAMELESS 256 /* getopt's value of options without a letter */
+
+static bool is_mount_option(const struct cli_option *o)
+{
+	return o->kind == CLI_LIST && o->letter == 'o';
+}
 
 /* ---- help */
 
@@ -34,15 +40,27 @@ static void print_option(const struct cli_option *o, FILE *to)
 	fputc('\n', to);
 }
 
-void cli_help(const struct cli_command *c, FILE *to)
+/* "IMAGE PATH..." is "PATH..." where the image is open already. */
+static const char *arguments(const struct cli_command *c, bool in_session)
 {
-	fprintf(to, "extant %s [OPTION...] %s\n\n", c->name, c->arguments);
+	const char *rest = c->arguments + strlen("IMAGE");
+
+	if (!in_session || !c->on)
+		return c->arguments;
+	return *rest ? rest + 1 : rest;
+}
+
+void cli_help(const struct cli_command *c, FILE *to, bool in_session)
+{
+	fprintf(to, "%s%s [OPTION...] %s\n\n", in_session ? "" : "extant ", c->name,
+		arguments(c, in_session));
 	fprintf(to, "%c%s.\n", toupper((unsigned char)c->summary[0]), c->summary + 1);
 	if (c->details)
 		fprintf(to, "\n%s\n", c->details);
 	fputc('\n', to);
 	for (const struct cli_option *o = c->options; o->kind != CLI_END; o++)
-		print_option(o, to);
+		if (!in_session || !is_mount_option(o))
+			print_option(o, to);
 	fprintf(to, "  %-28s %s\n", "    --help", "print this");
 }
 
@@ -69,7 +87,7 @@ static void make_tables(const struct cli_option *from, struct option *names, cha
 			*names++ = (struct option){ o->name, o->argument ? required_argument : 0,
 						    NULL, value };
 	}
-	*names++ = (struct option){ "help", no_argument, NULL, 'h' };
+	*names++ = (struct option){ "help", no_argument, NULL, HELP };
 	*letters++ = 'h';
 	*letters = '\0';
 	*names = (struct option){ NULL, 0, NULL, 0 };
@@ -100,6 +118,8 @@ static void set(const struct cli_option *o, void *args, const char *value)
 {
 	void *field = (char *)args + o->offset;
 
+	if (o->kind == CLI_IGNORED)
+		return;
 	if (o->kind == CLI_FLAG)
 		*(bool *)field = true;
 	else if (o->kind == CLI_TEXT)
@@ -108,12 +128,22 @@ static void set(const struct cli_option *o, void *args, const char *value)
 		*(char **)field = append(*(char **)field, value);
 }
 
-static void free_args(const struct cli_command *c, void *args)
+void cli_parsed_free(const struct cli_command *c, struct cli_parsed *p)
 {
 	for (const struct cli_option *o = c->options; o->kind != CLI_END; o++)
 		if (o->kind == CLI_LIST)
-			free(*(char **)((char *)args + o->offset));
-	free(args);
+			free(*(char **)((char *)p->args + o->offset));
+	free(p->args);
+	free(p->words);
+	*p = (struct cli_parsed){ 0 };
+}
+
+const char *cli_mount_options(const struct cli_command *c, const void *args)
+{
+	for (const struct cli_option *o = c->options; o->kind != CLI_END; o++)
+		if (is_mount_option(o))
+			return *(char *const *)((const char *)args + o->offset);
+	return NULL;
 }
 
 static int wrong_option(const struct cli_command *c, int found, int argc, char **argv)
@@ -128,8 +158,15 @@ static int wrong_option(const struct cli_command *c, int found, int argc, char *
 	return cli_usage("there is no option %s", word);
 }
 
-/* -1: go on; else the exit status. */
-static int parse(const struct cli_command *c, int argc, char **argv, void *args)
+static int print_help(const struct cli_command *c, bool in_session)
+{
+	cli_help(c, stdout, in_session);
+	return cli_finish_output(CLI_DONE);
+}
+
+/* Options anywhere among the words. -1: go on; else the exit status. */
+static int parse_options(const struct cli_command *c, int argc, char **argv, bool in_session,
+			 struct cli_parsed *out)
 {
 	struct option names[OPTIONS_MAX + 2];
 	char letters[2 * OPTIONS_MAX + 3];
@@ -137,38 +174,75 @@ static int parse(const struct cli_command *c, int argc, char **argv, void *args)
 	int found;
 
 	make_tables(c->options, names, letters);
-	optind = 1;
+	optind = 0; /* begins anew, also where the last line ended in the middle */
 	opterr = 0;
 	while ((found = getopt_long(argc, argv, letters, names, NULL)) != -1) {
 		o = find(c->options, found);
-		if (o) {
-			set(o, args, optarg);
+		if (found == HELP || (found == 'h' && !o))
+			return print_help(c, in_session);
+		if (!o)
+			return wrong_option(c, found, argc, argv);
+		if (in_session && is_mount_option(o))
+			return cli_usage("-o: the image is mounted already");
+		set(o, out->args, optarg);
+	}
+	for (int i = optind; i < argc; i++)
+		out->words[out->count++] = argv[i];
+	return -1;
+}
+
+/* Which option a word is, name or (before IMAGE) letter and nothing else. */
+static const struct cli_option *exact(const struct cli_command *c, const char *word, bool letters)
+{
+	for (const struct cli_option *o = c->options; o->kind != CLI_END; o++) {
+		if (letters && word[0] == '-' && o->letter && word[1] == o->letter && !word[2])
+			return o;
+		if (!strncmp(word, "--", 2) && o->name && !strcmp(word + 2, o->name))
+			return o;
+	}
+	return NULL;
+}
+
+/* Where words have a '-' of their own: options are what is one exactly. */
+static int parse_raw(const struct cli_command *c, int argc, char **argv, bool in_session,
+		     struct cli_parsed *out)
+{
+	for (int i = 1; i < argc; i++) {
+		const struct cli_option *o = exact(c, argv[i], !in_session && !out->count);
+
+		if (!strcmp(argv[i], "--help"))
+			return print_help(c, in_session);
+		if (!o && !in_session && !out->count && argv[i][0] == '-')
+			return cli_usage("there is no option %s before the image", argv[i]);
+		if (!o) {
+			out->words[out->count++] = argv[i];
 			continue;
 		}
-		if (found != 'h')
-			return wrong_option(c, found, argc, argv);
-		cli_help(c, stdout);
-		return cli_finish_output(CLI_DONE);
+		if (in_session && is_mount_option(o))
+			return cli_usage("-o: the image is mounted already");
+		if (o->argument && i + 1 == argc)
+			return cli_usage("%s needs %s", argv[i], o->argument);
+		set(o, out->args, o->argument ? argv[++i] : NULL);
 	}
 	return -1;
 }
 
-int cli_execute(const struct cli_command *c, int argc, char **argv)
+int cli_parse(const struct cli_command *c, int argc, char **argv, bool in_session,
+	      struct cli_parsed *out)
 {
-	void *args = cli_realloc(NULL, c->args_size);
-	int status, count;
+	int fewer = in_session, status;
 
-	memset(args, 0, c->args_size);
-	cli_set_command(c->name);
-	status = parse(c, argc, argv, args);
-	count = argc - optind;
-	if (status < 0 && count < c->args_min)
-		status = cli_usage("it needs %s", c->arguments);
-	if (status < 0 && c->args_max && count > c->args_max)
-		status = cli_usage("%s is one too many: it takes %s", argv[optind + c->args_max],
-				   c->arguments);
-	if (status < 0)
-		status = cli_finish_output(c->run(args, count, argv + optind));
-	free_args(c, args);
-	return status;
+	out->args = cli_realloc(NULL, c->args_size);
+	memset(out->args, 0, c->args_size);
+	out->words = cli_realloc(NULL, ((size_t)argc + 1) * sizeof(out->words[0]));
+	out->count = 0;
+	status = (c->raw ? parse_raw : parse_options)(c, argc, argv, in_session, out);
+	if (status >= 0)
+		return status;
+	if (out->count < c->args_min - fewer)
+		return cli_usage("it needs %s", arguments(c, in_session));
+	if (c->args_max && out->count > c->args_max - fewer)
+		return cli_usage("%s is one too many: it takes %s", out->words[c->args_max - fewer],
+				 arguments(c, in_session));
+	return -1;
 }

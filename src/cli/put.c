@@ -20,7 +20,7 @@ struct put_args {
 
 struct copy {
 	struct cli_image *im;
-	const char *from, *to;		/* of the host; in the image */
+	const char *from, *to; /* of the host; in the image */
 	int in, out;
 	uint32_t mode;
 	char *buf;
@@ -47,8 +47,11 @@ static int copy_stream(struct copy *c, int64_t *at, int64_t end)
 	int status = CLI_DONE;
 
 	while (!status && *at < end) {
-		ssize_t n = read(c->in, c->buf, (size_t)min((int64_t)CHUNK_BYTES, end - *at));
+		ssize_t n;
 
+		if (cli_interrupted())
+			return cli_interrupt_report();
+		n = read(c->in, c->buf, (size_t)min((int64_t)CHUNK_BYTES, end - *at));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -90,7 +93,7 @@ static int copy_sparse(struct copy *c, int64_t size)
 			return cli_host_failed(c->from, -found);
 		status = copy_stream(c, &at, end);
 		if (at < end)
-			break;		/* it became shorter meanwhile */
+			break; /* it became shorter meanwhile */
 	}
 	if (status)
 		return status;
@@ -147,50 +150,73 @@ static char *destination(const struct copy *c, const char *to)
 
 /* ---- the command */
 
-static int put(struct copy *c, const char *image, const char *options, const struct stat *host)
+static int put(struct copy *c, const struct stat *host)
 {
 	const char *to = c->to;
-	int status = cli_open(c->im, image, options, CLI_WRITE);
 	char *path;
+	int status;
 
-	if (status)
-		return status;
 	c->to = path = destination(c, to);
 	c->buf = cli_realloc(NULL, CHUNK_BYTES);
 	status = into_image(c, host);
 	free(c->buf);
 	free(path);
-	return cli_close(c->im, status);
+	return status;
 }
 
-static int run(const void *v, int count, char **words)
+/* Opened before the image is, and once more for the copy: what is not there leaves the image alone. */
+static int open_source(struct copy *c, const struct put_args *args, struct stat *host)
 {
-	const struct put_args *args = v;
-	bool from_stdin = !strcmp(words[1], "-");
-	struct cli_image im;
-	struct copy c = { .im = &im,
-			  .from = from_stdin ? "standard input" : words[1],
-			  .to = words[2] };
+	bool from_stdin = !strcmp(c->from, "-");
+
+	c->in = from_stdin ? STDIN_FILENO : open(c->from, O_RDONLY | O_CLOEXEC);
+	if (from_stdin)
+		c->from = "standard input";
+	if (c->in < 0 || fstat(c->in, host))
+		return cli_host_failed(c->from, errno);
+	if (S_ISDIR(host->st_mode))
+		return cli_host_failed(c->from, EISDIR);
+	c->mode = from_stdin ? 0644 : host->st_mode & 07777;
+	if (args->mode && !cli_parse_mode(args->mode, c->mode, false, &c->mode))
+		return cli_usage("-m %s: no mode", args->mode);
+	return CLI_DONE;
+}
+
+static void close_source(struct copy *c)
+{
+	if (c->in > STDIN_FILENO)
+		close(c->in);
+}
+
+static int check(const void *v, int count, char **words)
+{
+	struct copy c = { .from = words[0] };
+	struct stat host;
+	int status = open_source(&c, v, &host);
+
+	close_source(&c);
+	return status;
+}
+
+static int on(struct cli_image *im, const void *v, int count, char **words)
+{
+	struct copy c = { .im = im, .from = words[0], .to = words[1] };
 	struct stat host;
 	int status;
 
-	c.in = from_stdin ? STDIN_FILENO : open(words[1], O_RDONLY | O_CLOEXEC);
-	if (c.in < 0 || fstat(c.in, &host))
-		return cli_host_failed(c.from, errno);
-	if (S_ISDIR(host.st_mode))
-		return cli_host_failed(c.from, EISDIR);
-	c.mode = from_stdin ? 0644 : host.st_mode & 07777;
-	if (args->mode && !cli_parse_mode(args->mode, &c.mode))
-		return cli_usage("-m %s: no octal mode", args->mode);
-	status = put(&c, words[0], args->options, &host);
-	if (!from_stdin)
-		close(c.in);
+	if (im->from_stdin && !strcmp(c.from, "-"))
+		return cli_usage("-: standard input has the commands");
+	status = open_source(&c, v, &host);
+	if (!status)
+		status = put(&c, &host);
+	close_source(&c);
 	return status;
 }
 
 static const struct cli_option options[] = {
 	{ CLI_TEXT, 'm', "mode", "MODE",
-	  "octal permission bits (those of FILE; of standard input 644)",
+	  "permission bits, octal or as chmod has them (those of FILE; of\n"
+	  "standard input 644)",
 	  offsetof(struct put_args, mode) },
 	CLI_MOUNT_OPTIONS(struct put_args, options),
 	{ CLI_END },
@@ -209,5 +235,8 @@ const struct cli_command cli_put = {
 	.args_size = sizeof(struct put_args),
 	.args_min = 3,
 	.args_max = 3,
-	.run = run,
+	.paths = CLI_PATHS_LAST,
+	.access = CLI_WRITE,
+	.check = check,
+	.on = on,
 };

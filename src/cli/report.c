@@ -8,11 +8,16 @@
 #include "cli/cli.h"
 
 /* The process runs one command; its name is what every message begins with. */
-static const char *command = "";
+static const char *command = "", *place = "";
 
 void cli_set_command(const char *name)
 {
 	command = name;
+}
+
+void cli_set_place(const char *text)
+{
+	place = text;
 }
 
 /* Names in images and arguments may hold anything; a message stays one line. */
@@ -24,8 +29,10 @@ static void print_line(const char *prefix, const char *fmt, va_list args, const 
 	for (char *p = text; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = '?';
+	cli_progress_clear();
 	fflush(stdout);
-	fprintf(stderr, "extant%s%s: %s%s%s\n", *command ? " " : "", command, prefix, text, end);
+	fprintf(stderr, "extant%s%s%s%s: %s%s%s\n", *place ? " " : "", place,
+		*command ? (*place ? ": " : " ") : "", command, prefix, text, end);
 }
 
 void cli_error(const char *fmt, ...)
@@ -62,7 +69,7 @@ int cli_usage(const char *fmt, ...)
 
 static const struct {
 	int err;
-	const char *why, *hint;		/* hint NULL: it needs none */
+	const char *why, *hint; /* hint NULL: it needs none */
 } meanings[] = {
 	{ EFSCORRUPTED, "the file system is damaged", "run e2fsck on the image" },
 	{ EFSBADCRC, "a checksum is wrong: the file system is damaged", "run e2fsck on the image" },

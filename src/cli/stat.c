@@ -7,9 +7,10 @@
 #include <sys/stat.h>
 #include "cli/cli.h"
 #include "cli/json.h"
+#include "cli/stat_format.h"
 
 struct stat_args {
-	const char *options;
+	const char *options, *format, *printed;
 	bool follow, extents, json;
 };
 
@@ -152,7 +153,11 @@ static int stat_one(struct cli_image *im, const char *path, const struct stat_ar
 	/* Of what has blocks; opening a link would follow it. */
 	if (!err && args->extents && (S_ISREG(st.mode) || S_ISDIR(st.mode)))
 		err = get_extents(im, path, &extents);
-	if (!err && args->json)
+	if (!err && args->printed)
+		stat_format_print(args->printed, true, im, path, &st);
+	else if (!err && args->format)
+		stat_format_print(args->format, false, im, path, &st);
+	else if (!err && args->json)
 		print_json(f, path, &st, args->extents ? &extents : NULL);
 	else if (!err)
 		print_text(path, &st, &extents);
@@ -160,27 +165,33 @@ static int stat_one(struct cli_image *im, const char *path, const struct stat_ar
 	return err ? cli_failed(im, path, err, NULL) : CLI_DONE;
 }
 
-static int run(const void *v, int count, char **words)
+static int check(const void *v, int count, char **words)
+{
+	const struct stat_args *args = v;
+
+	if ((args->printed || args->format) && args->json)
+		return cli_usage("--json has a form of its own; leave out -c");
+	return stat_format_check(args->printed ? args->printed : args->format ? args->format : "");
+}
+
+static int on(struct cli_image *im, const void *v, int count, char **words)
 {
 	const struct stat_args *args = v;
 	struct facts f;
-	struct cli_image im;
-	int status = cli_open(&im, words[0], args->options, CLI_READ);
+	int status = CLI_DONE;
 
-	if (status)
-		return status;
 	if (args->json) {
 		facts_begin(&f, stdout, true, 1);
-		facts_string(&f, "image", words[0]);
+		facts_string(&f, "image", im->path);
 		facts_array(&f, "files");
 	}
-	for (int i = 1; i < count; i++)
-		status = cli_worse(status, stat_one(&im, words[i], args, &f));
+	for (int i = 0; i < count; i++)
+		status = cli_worse(status, stat_one(im, words[i], args, &f));
 	if (args->json) {
 		facts_array_end(&f);
 		facts_end(&f);
 	}
-	return cli_close(&im, status);
+	return status;
 }
 
 static const struct cli_option options[] = {
@@ -188,6 +199,14 @@ static const struct cli_option options[] = {
 	  offsetof(struct stat_args, follow) },
 	{ CLI_FLAG, 'x', "extents", NULL, "and where the bytes lie in the image",
 	  offsetof(struct stat_args, extents) },
+	{ CLI_TEXT, 'c', "format", "FORMAT",
+	  "in that form, as stat(1) has it: %n name, %s size, %a mode, %A in\n"
+	  "letters, %u %g owners, %h links, %i inode, %F kind, %x %y %z %w\n"
+	  "times, %X %Y %Z %W in seconds, %b sectors, %t %T device, %N quoted",
+	  offsetof(struct stat_args, format) },
+	{ CLI_TEXT, 0, "printf", "FORMAT",
+	  "the same, without the end of the line, and \\n and so on",
+	  offsetof(struct stat_args, printed) },
 	CLI_JSON(struct stat_args, json),
 	CLI_MOUNT_OPTIONS(struct stat_args, options),
 	{ CLI_END },
@@ -202,5 +221,7 @@ const struct cli_command cli_stat = {
 	.options = options,
 	.args_size = sizeof(struct stat_args),
 	.args_min = 2,
-	.run = run,
+	.paths = CLI_PATHS_ALL,
+	.check = check,
+	.on = on,
 };

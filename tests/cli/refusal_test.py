@@ -27,11 +27,12 @@ def everything():
 class Refusals(CliTest):
     def refused(self, status, image, says=(), but=(), options=()):
         """By every command."""
-        for name, words in everything():
-            if name in but:
-                continue
-            with self.subTest(command=name, words=words), self.unchanged(image):
-                self.run_fails(status, name, *options, image, *words, says=says)
+        with self.unchanged(image):
+            for name, words in everything():
+                if name in but:
+                    continue
+                with self.subTest(command=name, words=words):
+                    self.run_fails(status, name, *options, image, *words, says=says)
 
     def damaged(self, change, seal=True, **keys):
         """An image whose superblock was changed by `change(image)`."""

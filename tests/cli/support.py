@@ -23,11 +23,15 @@ ENVIRONMENT = dict(os.environ, LC_ALL="C", TZ="UTC",
 EXTANT = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else None
 
 READERS = {                     # arguments behind the image
-    "info": [], "ls": [], "cat": ["/a"], "stat": ["/a"], "get": ["/a", "-"], "replay": ["--dry-run"],
+    "info": [], "ls": [], "cat": ["/a"], "stat": ["/a"], "get": ["/a", "-"], "replay": ["--dry-run"], "tree": [],
+    "find": [], "du": [], "df": [], "filefrag": ["/a"],
 }
 WRITERS = {
     "put": ["-", "/new"], "mkdir": ["/newdir"], "rm": ["/a"], "replay": [], "run": ["-"], "trace": ["-"],
+    "rmdir": ["/none"], "chmod": ["600", "/a"], "chown": ["1:1", "/a"], "touch": ["/new"],
+    "truncate": ["-s", "0", "/a"], "batch": [], "shell": [],
 }
+RAW = ["find"]                  # words behind the image that look like options are their own
 
 
 FILLED, KEPT = {}, tempfile.TemporaryDirectory(prefix="extant-cli-")    # images that were filled once
