@@ -4,7 +4,8 @@
  * the cache (path_peek); where that does not lead to the end, with a reference at each step,
  * looking on disk under the directory's lock (path_walk, path_parent).
  *
- * Limits as path_resolution(7): 4096 bytes in all, 255 a name, 40 symbolic links.
+ * Limits as path_resolution(7): 4096 bytes for a path and for a link's target, 255 a name, 40
+ * symbolic links.
  */
 #include <string.h>
 #include "base/assert.h"
@@ -63,6 +64,8 @@ struct inode *path_peek(struct vfs *v, const char *path, bool follow)
 	const char *start = path;
 	struct ext4_name name;
 
+	if (!*path)
+		return NULL;
 	while (next_name(&path, &name)) {
 		if (!inode || !EXT4_S_ISDIR(inode->mode) || name.len > EXT4_NAME_LEN ||
 		    vfs_permission(v, inode, MAY_EXEC))
@@ -142,7 +145,7 @@ struct walk {
 	struct vfs *v;
 	struct dentry *at;		/* referenced */
 	int links;			/* followed so far */
-	char *buffer;			/* the rest of the path, once a link was followed; PATH_BYTES_MAX */
+	char *buffer;			/* the rest of the path, once a link was followed */
 };
 
 static int walk_begin(struct walk *w, struct vfs *v, struct dentry *from, const char *path)
@@ -178,13 +181,13 @@ static int follow(struct walk *w, struct inode *link, const char *rest, const ch
 
 	if (++w->links > LINKS_MAX)
 		return -ELOOP;
-	joined = arena_alloc(w->v->fs->arena, 2 * PATH_BYTES_MAX);
+	joined = arena_alloc(w->v->fs->arena, PATH_BYTES_MAX + rest_len + 1);
 	if (!joined)
 		return -ENOMEM;
 	n = ext4_readlink(link, joined, PATH_BYTES_MAX);
-	if (n < 0 || n + rest_len >= PATH_BYTES_MAX) {
+	if (n < 0) {
 		arena_free(w->v->fs->arena, joined);
-		return n < 0 ? n : -ENAMETOOLONG;
+		return n;
 	}
 	memcpy(joined + n, rest, rest_len + 1);
 	arena_free(w->v->fs->arena, w->buffer);
