@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "extant/extant.h"
+#include "lib/lib.h"
 
 #define PATH_TOOLS "export PATH=$PATH:/sbin:/usr/sbin; "
 
@@ -462,6 +462,56 @@ static void errors_panic(void **state)
 	assert_int_equal(count_of_errors(), 1);
 }
 
+static int note_end(void *arg, const struct extant_extent *e)
+{
+	*(uint64_t *)arg = e->physical + e->length;
+	return 0;
+}
+
+/* Ordered data that cannot be written: its file is told; data_err=abort stops the journal too. */
+static void append_to_a_bad_place(const char *option, int then)
+{
+	struct arena *a = arena_create();
+	struct extant_options o;
+	struct lib_mount_args args = { .image = "a", .opt = &o, .dialect = DIALECT_6_18 };
+	struct block_device *file, *fault;
+	struct extant *x = NULL;
+	char path[256], block[4096];
+	uint64_t end = 0;
+	int fd;
+
+	make_image("-b 4096");
+	(void)snprintf(path, sizeof(path), "%s/a", dir);
+	assert_int_equal(block_file_open(a, path, false, 0, 0, &file), 0);
+	assert_int_equal(block_fault_create(a, file, &fault), 0);
+	extant_options_init(&o);
+	o.mode = EXTANT_INLINE;
+	o.mount_options = option;
+	args.device = fault;
+	assert_int_equal(lib_mount(&args, &x), 0);
+	put(x, "/f", 65536);
+	fd = extant_open(x, "/f", O_RDWR | O_APPEND, 0);
+	assert_int_equal(extant_fsync(x, fd), 0);
+	assert_int_equal(extant_fiemap(x, fd, note_end, &end), 0);
+	block_fault_range(fault, FAULT_WRITE, end, (16 << 20) - end, -EIO); /* the log lies before */
+	memset(block, 'z', sizeof(block));
+	assert_int_equal(extant_write(x, fd, block, sizeof(block)), sizeof(block));
+	assert_int_not_equal(extant_fsync(x, fd), 0);
+	(void)extant_sync(x);
+	block_fault_clear(fault);
+	assert_int_equal(extant_mkdir(x, "/d", 0755), then);
+	assert_int_equal(extant_close(x, fd), 0);
+	(void)extant_unmount(x);
+	arena_destroy(a);
+}
+
+static void data_err(void **state)
+{
+	(void)state;
+	append_to_a_bad_place("noinit_itable,data_err=ignore", 0);
+	append_to_a_bad_place("noinit_itable,data_err=abort", -EROFS);
+}
+
 static void abort_option(void **state)
 {
 	struct extant *x;
@@ -511,6 +561,7 @@ int main(void)
 		cmocka_unit_test(errors_continue),
 		cmocka_unit_test(errors_remount_ro),
 		cmocka_unit_test(errors_panic),
+		cmocka_unit_test(data_err),
 		cmocka_unit_test(abort_option),
 		cmocka_unit_test(remounts),
 	};
