@@ -4,6 +4,7 @@
  * has flushed (J9). Also what the commit asks about ordered data.
  */
 #include "ext4/data_internal.h"
+#include "jbd2/mutant.h"
 
 int ext4_filemap_write_and_wait(struct inode *inode, uint64_t start, uint64_t end)
 {
@@ -110,6 +111,8 @@ int ext4_sync_file(struct inode *inode, uint64_t start, uint64_t end, bool datas
 int ext4_submit_ordered(void *user, struct jbd2_inode *ji)
 {
 	(void)user;
+	if (MUTANT(commit_maps))
+		return ext4_filemap_write_and_wait(ji->host, 0, UINT64_MAX);
 	return ext4_write_mapped_pages(ji->host);
 }
 

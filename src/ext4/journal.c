@@ -123,7 +123,7 @@ int ext4_journal_open(struct ext4_fs *fs, bool *needs_recovery)
 	if (err)
 		return err;
 	opt.log_blocks = fs->journal_inode->size >> fs->geo.block_bits;
-	(void)snprintf(fs->journal_name, sizeof(fs->journal_name), "%.16s-%u", fs->device_name,
+	(void)snprintf(fs->journal_name, sizeof(fs->journal_name), "jbd2/%.15s-%u", fs->device_name,
 		       fs->geo.journal_inum);
 	err = jbd2_journal_open(&opt, &fs->journal);
 	if (err)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Deliberate faults. A test builds the journal once for each, with -DJBD2_MUTANT=MUTANT_name, and shows
- * that the crash tests find it; in every other build MUTANT() is false and gone.
+ * Deliberate faults. A test builds the journal (or what ext4 does in a commit) once for each, with
+ * -DJBD2_MUTANT=MUTANT_name, and shows that the crash tests find it: those over plain blocks beside this file,
+ * and those of ext4 in tests/crash. In every other build MUTANT() is false and gone.
  */
 #ifndef EXTANT_JBD2_MUTANT_H
 #define EXTANT_JBD2_MUTANT_H
@@ -17,7 +18,9 @@ enum jbd2_mutant {
 	MUTANT_live_in_place,		/* live bytes that a running transaction changed go in place */
 	MUTANT_no_copy_out,		/* a block of the committing transaction is changed without a copy */
 	MUTANT_credit_unchecked,	/* a handle dirties more than it asked for */
-	MUTANT_commit_allocates,	/* the commit task allocates */
+	MUTANT_commit_allocates,	/* the commit task allocates memory */
+	MUTANT_credits_short,		/* every handle asks for one block, and dirties what it likes */
+	MUTANT_commit_maps,		/* the commit task gives delayed data of ext4 its place */
 };
 
 #ifdef JBD2_MUTANT

@@ -301,16 +301,20 @@ static int enter_new(struct handle *h, struct buffer *b, bool was_dirty)
 	return 0;
 }
 
+static bool out_of_credits(const struct handle *h)
+{
+	return h->credits <= 0 && !MUTANT(credit_unchecked) && !MUTANT(credits_short);
+}
+
 static int take_access_locked(struct handle *h, struct buffer *b, bool was_dirty)
 {
 	struct journal_head *jh = atomic_load(&b->journal_head);
-	bool out_of_credits = h->credits <= 0 && !MUTANT(credit_unchecked);
 
 	if (jh && was_dirty)
 		jh->was_dirty = true;
 	if (jh && is_modified_in(jh, h->transaction))
 		return 0;
-	if (out_of_credits)
+	if (out_of_credits(h))
 		return -ENOSPC;
 	if (!jh)
 		return enter_new(h, b, was_dirty);
@@ -379,7 +383,7 @@ static int mark_modified(struct handle *h, struct journal_head *jh)
 	ensure(is_in(jh, t));
 	if (is_modified_in(jh, t))
 		return 0;
-	if (h->credits <= 0 && !MUTANT(credit_unchecked))
+	if (out_of_credits(h))
 		return -ENOSPC;
 	h->credits--;
 	guard(&j->list_lock);

@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The states of a power failure behind each recorded script: own recovery and check on all, Linux and e2fsck on some.
 
-    crash.py SWEEP [--golden DIR] [--only NAME...] [--random N] [--nested EVERY] [--judged N] [--seed S]
+    crash.py SWEEP EXTANT [--golden DIR] [--only NAME...] [--random N] [--nested EVERY] [--judged N] [--seed S]
 
 For each script: `sweep` visits every prefix, every write lost or torn and N random states; --judged states drawn from
-the seed are written out: e2fsck must replay each and find nothing else, and, where root and loop devices are there, the
-kernel mounts a copy and sees the same tree as a copy that extant recovered. Exit 1 when anything differs, 77 without e2fsck.
+the seed are written out, and three copies of each recovered: by e2fsck, which must find nothing but a journal to
+replay and orphans; by extant; and, where root and loop devices are there, by Linux, which mounts it. e2fsck finds
+nothing in any of them afterwards, and Linux sees the same tree in all. Exit 1 when anything differs, 77 without e2fsck.
 """
 import argparse, hashlib, json, lzma, os, random, shutil, subprocess, sys, tempfile
+
+from journal import journal_option
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SCRIPTS = ("01", "02", "03", "04", "05", "06", "07", "08", "24", "25", "29", "31", "32", "35")
@@ -27,54 +30,88 @@ def unpack(src, dst):
         o.truncate()
 
 
+class Mounted:
+    """with Mounted(image, options) as directory: ...; None where Linux cannot mount here."""
+
+    def __init__(self, image, options):
+        self.image, self.options = image, options
+
+    def __enter__(self):
+        self.dir = tempfile.mkdtemp(prefix="extant-crash-")
+        p = subprocess.run(["mount", "-t", "ext4", "-o", "loop," + self.options, self.image, self.dir], stderr=subprocess.DEVNULL)
+        self.mounted = p.returncode == 0
+        return self.dir if self.mounted else None
+
+    def __exit__(self, *_):
+        if self.mounted:
+            subprocess.run(["umount", self.dir], check=True)
+        os.rmdir(self.dir)
+
+
 def tree(img):
     """What Linux sees in a clean image, or None where it cannot be mounted here."""
-    mnt = tempfile.mkdtemp(prefix="extant-crash-")
-    try:
-        if subprocess.run(["mount", "-t", "ext4", "-o", "loop,ro", img, mnt], stderr=subprocess.DEVNULL).returncode:
+    with Mounted(img, "ro") as top:
+        if top is None:
             return None
-        try:
-            out = {}
-            for top, dirs, files in os.walk(mnt):
-                for n in dirs + files:
-                    p = os.path.join(top, n)
-                    st = os.lstat(p)
-                    digest = ""
-                    if os.path.isfile(p) and not os.path.islink(p):
-                        with open(p, "rb") as f:
-                            digest = hashlib.file_digest(f, "sha256").hexdigest()
-                    out[os.path.relpath(p, mnt)] = (st.st_mode, st.st_size if os.path.isfile(p) else 0, st.st_nlink, digest)
-            return out
-        finally:
-            subprocess.run(["umount", mnt], check=True)
-    finally:
-        os.rmdir(mnt)
+        out = {}
+        for d, dirs, files in os.walk(top):
+            for n in dirs + files:
+                p = os.path.join(d, n)
+                st = os.lstat(p)
+                digest = ""
+                if os.path.isfile(p) and not os.path.islink(p):
+                    with open(p, "rb") as f:
+                        digest = hashlib.file_digest(f, "sha256").hexdigest()
+                out[os.path.relpath(p, top)] = (st.st_ino, st.st_mode, st.st_size if os.path.isfile(p) else 0, st.st_nlink, digest)
+        return out
 
 
-def judge(extant, state, work):
-    """One state: replayed by e2fsck, by extant; then both checked, and what Linux sees in both compared."""
-    ours, theirs = os.path.join(work, "ours.img"), os.path.join(work, "theirs.img")
-    shutil.copyfile(state, ours)
-    shutil.copyfile(state, theirs)
-    subprocess.run(["e2fsck", "-fy", "-E", "journal_only", theirs], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    p = subprocess.run(["e2fsck", "-fp", theirs], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if p.returncode > 1:
-        return "e2fsck on the state: " + p.stdout[-300:]
+# ---- three ways to recover a state; each says what went wrong, or nothing
+
+def run(args):
+    return subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def by_e2fsck(extant, image, work):
+    run(["e2fsck", "-fy", "-E", "journal_only", image])
+    p = run(["e2fsck", "-fp", image])
+    return p.stdout[-300:] if p.returncode > 1 else ""
+
+
+def by_extant(extant, image, work):
     script = os.path.join(work, "nothing.wl")
     with open(script, "w") as f:
         f.write("# mount and unmount\n")
-    p = subprocess.run([extant, "run", "-o", "dialect=6.18,noinit_itable", ours, script], stdout=subprocess.PIPE,
-                       stderr=subprocess.STDOUT, text=True)
-    if p.returncode:
-        return "extant on the state: " + p.stdout
-    p = subprocess.run(["e2fsck", "-fn", ours], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if p.returncode:
-        return "e2fsck after extant's recovery: " + p.stdout[-300:]
-    a, b = tree(ours), tree(theirs)
-    if a != b:
-        return "trees differ: extant %s, e2fsck %s" % (sorted(set(a.items()) - set(b.items()))[:3],
-                                                      sorted(set(b.items()) - set(a.items()))[:3])
-    return None
+    p = run([extant, "run", "-o", "dialect=6.18,noinit_itable", image, script])
+    return p.stdout if p.returncode else ""
+
+
+def by_linux(extant, image, work):
+    with Mounted(image, "rw,noinit_itable"):
+        return ""
+
+
+def judge(extant, state, work):
+    """One state, recovered in each way; what is wrong, or None; and whether Linux could be asked."""
+    trees, asked = {}, False
+    with Mounted(state, "ro,noload") as top:
+        asked = top is not None
+    for who, recover in [("e2fsck", by_e2fsck), ("extant", by_extant)] + ([("linux", by_linux)] if asked else []):
+        image = os.path.join(work, who + ".img")
+        subprocess.run(["cp", "--sparse=always", state, image], check=True)
+        why = recover(extant, image, work)
+        if why:
+            return "%s on the state: %s" % (who, why), asked
+        p = run(["e2fsck", "-fn", image])
+        if p.returncode:
+            return "e2fsck after %s: %s" % (who, p.stdout[-300:]), asked
+        trees[who] = tree(image)
+    for who in trees:
+        a, b = trees["e2fsck"], trees[who]
+        if a != b:
+            return "trees differ: e2fsck %s, %s %s" % (sorted(set(a.items()) - set(b.items()))[:3], who,
+                                                      sorted(set(b.items()) - set(a.items()))[:3]), asked
+    return None, asked
 
 
 def main():
@@ -91,7 +128,7 @@ def main():
     if not shutil.which("e2fsck"):
         print("skipped: e2fsck is missing")
         return 77
-    rnd, bad, states = random.Random(o.seed), 0, 0
+    rnd, bad, states, judged, asked = random.Random(o.seed), 0, 0, 0, 0
     for name in sorted(os.listdir(o.golden)):
         d = os.path.join(o.golden, name)
         if not os.path.exists(os.path.join(d, "meta.json")) or not name.startswith(tuple(o.only)):
@@ -102,7 +139,7 @@ def main():
         try:
             img = os.path.join(work, "base.img")
             unpack(os.path.join(o.golden, "images", meta["base_image"]), img)
-            cmd = [o.sweep, "-o", meta["mount"], "--random", str(o.random), "--seed", str(o.seed)]
+            cmd = [o.sweep, "-o", meta["mount"], "--random", str(o.random), "--seed", str(o.seed)] + journal_option(img)
             script = os.path.join(d, "workload.wl")
             p = subprocess.run(cmd + ["--nested", str(o.nested), img, script], stdout=subprocess.PIPE, text=True)
             print(name, p.stdout.strip(), flush=True)
@@ -114,13 +151,15 @@ def main():
             for n in rnd.sample(range(told["all"]), min(o.judged, told["all"])):
                 state = os.path.join(work, "state.img")
                 subprocess.run(cmd + ["--only", str(n), "--save", state, img, script], stdout=subprocess.DEVNULL, check=True)
-                why = judge(o.extant, state, work)
+                why, by_kernel = judge(o.extant, state, work)
+                judged += 1
+                asked += by_kernel
                 if why:
                     bad += 1
                     print("%s state %d (seed %d): %s" % (name, n, o.seed, why), flush=True)
         finally:
             shutil.rmtree(work)
-    print("%d states, %d failures" % (states, bad))
+    print("%d states; %d judged by e2fsck, %d of them by Linux; %d failures" % (states, judged, asked, bad))
     return 1 if bad else 0
 
 

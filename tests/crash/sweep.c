@@ -3,13 +3,15 @@
  * sweep: runs a workload script once, recording every write, flush and forced write, and then visits the states
  * in which a power failure could have left the disk. Each is mounted (recovery), checked whole (src/check), and
  * held against what had been promised: a file that was fsynced, and not touched since, is there with its bytes.
+ * The run itself is held against the rules of watch.h, what it wrote against in_place.h.
  *
- *	sweep [-o MOUNTOPTS] [--random N] [--seed S] [--tears N] [--nested EVERY] [--only N] [--from N] [--count N]
- *	      [--save FILE] IMAGE SCRIPT
+ *	sweep [-o MOUNTOPTS] [--random N] [--seed S] [--tears N] [--nested EVERY] [--letters]
+ *	      [--journal BLOCKSIZE:FIRST-LAST,...] [--only N] [--from N] [--count N] [--save FILE] IMAGE SCRIPT
  *
  * --nested: every so many states, the recovery itself is recorded, and each state that a failure in it could
- * leave is recovered again: the result must be the same (J8). --only N --save FILE writes state N as an image.
- * Prints one JSON line; exit 1 when a state failed, 2 on misuse, 3 when the script did not run.
+ * leave is recovered again: the tree must be the same (J8). --letters: the script fills each file with the letter
+ * that its name begins with; another byte is somebody else's (J2). --only N --save FILE writes state N as an image.
+ * Prints one JSON line; exit 1 when a state failed or a rule was broken, 2 on misuse, 3 when the script did not run.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -19,6 +21,9 @@
 #include "block/crash.h"
 #include "check/check.h"
 #include "cli/script.h"
+#include "in_place.h"
+#include "tree.h"
+#include "watch.h"
 
 #define PROMISES_MAX 4096
 #define CLOCK_START_NS (1700000000LL * NSEC_PER_SEC)
@@ -34,7 +39,9 @@ struct sweep {
 	const char *image, *script_path, *options, *save;
 	uint64_t seed, random_states, only, from, count, nested;
 	uint32_t tears;
-	bool quiet;
+	bool letters, nesting;
+	struct watch watch;
+	struct in_place in_place;
 	struct arena *arena;
 	struct block_device *file, *cow, *rec;
 	struct clock clock;
@@ -45,15 +52,9 @@ struct sweep {
 	/* the visit */
 	uint64_t visited, equal, failed, nested_visited;
 	uint64_t number;		/* the state at hand */
+	uint64_t tree;			/* what it held once recovered */
 	char why[400];
 };
-
-static uint64_t fnv1a(uint64_t h, const uint8_t *p, size_t n)
-{
-	while (n--)
-		h = (h ^ *p++) * 0x100000001b3ull;
-	return h;
-}
 
 /* ---- what is promised */
 
@@ -67,9 +68,9 @@ static int file_print(struct extant *x, const char *path, uint64_t *size, uint64
 	if (fd < 0)
 		return fd;
 	*size = 0;
-	*hash = 0xcbf29ce484222325ull;
+	*hash = TREE_MIX_START;
 	while ((n = extant_read(x, fd, buf, sizeof(buf))) > 0) {
-		*hash = fnv1a(*hash, buf, (size_t)n);
+		*hash = tree_mix(*hash, buf, (size_t)n);
 		*size += (uint64_t)n;
 	}
 	(void)extant_close(x, fd); /* nothing was written */
@@ -208,7 +209,19 @@ static int check_promises(struct sweep *s, struct extant *x, size_t marks)
 	return 0;
 }
 
-/* Mounts (which recovers), looks at the promises, unmounts. */
+/* Everything there is, as one number; and whose bytes they are. */
+static int look_at_tree(struct sweep *s, struct extant *x)
+{
+	char path[300], text[350];
+	int err = tree_walk(x, s->letters, &s->tree, path, sizeof(path));
+
+	if (err <= 0)
+		return err ? fail(s, "its tree cannot be read") : 0;
+	(void)snprintf(text, sizeof(text), "%s holds bytes that were never written to it", path);
+	return fail(s, text);
+}
+
+/* Mounts (which recovers), looks at the promises and the tree, unmounts. */
 static int recover(struct sweep *s, struct block_device *dev, size_t marks)
 {
 	struct extant_options opt;
@@ -227,6 +240,8 @@ static int recover(struct sweep *s, struct block_device *dev, size_t marks)
 	if (err)
 		return fail(s, "it cannot be mounted");
 	err = check_promises(s, x, marks);
+	if (!err && (s->letters || s->nesting))
+		err = look_at_tree(s, x);
 	return extant_unmount(x) && !err ? fail(s, "it cannot be unmounted") : err;
 }
 
@@ -254,7 +269,7 @@ static int try_state(struct sweep *s, struct block_device *image, size_t marks)
 	return err;
 }
 
-/* A failure at any point of the recovery: recovered again, it must be whole and keep the same promises. */
+/* A failure at any point of the recovery: recovered again, it is whole and holds the same tree. */
 static int try_nested(struct sweep *s, struct block_device *image, size_t marks)
 {
 	struct crash_options opt = { .seed = s->seed, .random_states = 20, .tears_max = 2,
@@ -263,15 +278,19 @@ static int try_nested(struct sweep *s, struct block_device *image, size_t marks)
 	struct crash_plan *plan;
 	struct crash_state state;
 	struct crash_image *img;
+	uint64_t tree;
 	int err;
 
 	if (block_share_create(s->arena, image, &share) || block_cow_create(s->arena, share, &cow) ||
 	    block_record_create(s->arena, cow, &rec) || block_share_create(s->arena, rec, &run))
 		return fail(s, "no memory");
+	s->nesting = true;
 	err = recover(s, run, marks);
+	tree = s->tree;
 	if (err || block_share_create(s->arena, image, &base) || crash_plan_create(s->arena, rec, &opt, &plan) ||
 	    crash_image_create(s->arena, plan, base, &img) || crash_state_init(&state, plan)) {
 		block_close(rec);
+		s->nesting = false;
 		return err ? err : fail(s, "no memory");
 	}
 	for (uint64_t n = 0; n < crash_plan_count(plan) && !err; n++) {
@@ -281,12 +300,15 @@ static int try_nested(struct sweep *s, struct block_device *image, size_t marks)
 		else if (crash_image_is_new(img) == 1) {
 			s->nested_visited++;
 			err = try_state(s, crash_image_device(img), marks);
+			if (!err && s->tree != tree)
+				err = fail(s, "a failure in its recovery changes what it holds");
 		}
 	}
 	crash_state_fini(&state, plan);
 	crash_image_destroy(img);
 	crash_plan_destroy(plan);
 	block_close(rec);
+	s->nesting = false;
 	return err;
 }
 
@@ -357,9 +379,12 @@ static int sweep(struct sweep *s)
 		}
 	}
 	printf("{\"script\": \"%s\", \"states\": %llu, \"equal\": %llu, \"all\": %llu, \"nested\": %llu, "
-	       "\"promises\": %d, \"failed\": %llu}\n", s->script_path, (unsigned long long)s->visited,
-	       (unsigned long long)s->equal, (unsigned long long)crash_plan_count(plan),
-	       (unsigned long long)s->nested_visited, s->promise_count, (unsigned long long)s->failed);
+	       "\"promises\": %d, \"handles\": %llu, \"commits\": %llu, \"in_place\": %llu, \"failed\": %llu}\n", s->script_path,
+	       (unsigned long long)s->visited, (unsigned long long)s->equal,
+	       (unsigned long long)crash_plan_count(plan), (unsigned long long)s->nested_visited, s->promise_count,
+	       (unsigned long long)s->watch.handles, (unsigned long long)s->watch.commits,
+	       (unsigned long long)s->in_place.checked,
+	       (unsigned long long)s->failed);
 	crash_state_fini(&state, plan);
 	crash_image_destroy(img);
 	crash_plan_destroy(plan);
@@ -367,6 +392,20 @@ static int sweep(struct sweep *s)
 }
 
 /* ---- set-up */
+
+/* What no state shows. */
+static int check_rules(struct sweep *s)
+{
+	int err = s->in_place.block_size ? in_place_check(&s->in_place, s->rec) : 0;
+
+	watch_drain(&s->watch);
+	if (*s->watch.broken)
+		fprintf(stderr, "sweep: %s\n", s->watch.broken);
+	if (*s->in_place.broken)
+		fprintf(stderr, "sweep: %s\n", s->in_place.broken);
+	s->failed += *s->watch.broken || *s->in_place.broken;
+	return err;
+}
 
 static int record(struct sweep *s)
 {
@@ -380,11 +419,13 @@ static int record(struct sweep *s)
 	    block_record_create(s->arena, s->cow, &s->rec))
 		return 3;
 	clock_init_virtual(&s->clock, CLOCK_START_NS, 4 * NSEC_PER_MSEC);
+	if (watch_init(&s->watch, s->arena, &s->clock))
+		return 3;
 	script_init(&s->script);
 	s->script.image = s->image;
 	s->script.options = s->options;
 	s->script.clock = &s->clock;
-	s->script.trace = trace_none();
+	s->script.trace = s->watch.trace;
 	s->script.dialect = DIALECT_4_9;
 	s->script.opt.mode = EXTANT_INLINE;
 	s->script.opt.seed = 1;
@@ -394,6 +435,8 @@ static int record(struct sweep *s)
 	err = script_run(&s->script, lines);
 	script_fini(&s->script);
 	fclose(lines);
+	if (!err)
+		err = check_rules(s);
 	if (err)
 		fprintf(stderr, "sweep: %s: the script does not run (%s%s)\n", s->script_path,
 			s->script.unknown ? "unknown operation " : strerror(-err),
@@ -406,6 +449,7 @@ static const struct option long_options[] = {
 	{ "tears", required_argument, NULL, 't' },  { "nested", required_argument, NULL, 'n' },
 	{ "only", required_argument, NULL, 'y' },   { "from", required_argument, NULL, 'f' },
 	{ "count", required_argument, NULL, 'c' },  { "save", required_argument, NULL, 'w' },
+	{ "letters", no_argument, NULL, 'l' },	    { "journal", required_argument, NULL, 'j' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -426,6 +470,8 @@ static int parse(struct sweep *s, int argc, char **argv)
 		case 'f': s->from = n; break;
 		case 'c': s->count = n; break;
 		case 'w': s->save = optarg; break;
+		case 'l': s->letters = true; break;
+		case 'j': if (in_place_parse(&s->in_place, optarg)) break; return -1;
 		default: return -1;
 		}
 	}
@@ -444,7 +490,7 @@ int main(int argc, char **argv)
 
 	if (parse(&s, argc, argv)) {
 		fprintf(stderr, "usage: sweep [-o MOUNTOPTS] [--random N] [--seed S] [--tears N] [--nested EVERY] "
-				"[--only N] [--from N] [--count N] [--save FILE] IMAGE SCRIPT\n");
+				"[--letters] [--journal BLOCKSIZE:FIRST-LAST,...] [--only N] [--from N] [--count N] [--save FILE] IMAGE SCRIPT\n");
 		return 2;
 	}
 	s.arena = arena_create();
@@ -454,6 +500,8 @@ int main(int argc, char **argv)
 	status = record(&s);
 	if (!status)
 		status = sweep(&s);
+	if (s.watch.trace)
+		watch_fini(&s.watch);
 	block_close(s.rec);
 	block_close(s.file);
 	free(s.promises);
