@@ -28,11 +28,15 @@
 #define PROMISES_MAX 4096
 #define CLOCK_START_NS (1700000000LL * NSEC_PER_SEC)
 
-/* From the end of operation `from` up to the beginning of operation `to`: this file is there. */
+/*
+ * From the end of operation `from` up to the beginning of operation `to`: this file is there. From the beginning of a
+ * rename on, it may be at the other path; or what was renamed over it may be at its own.
+ */
 struct promise {
-	char path[256];
+	char path[256], other[256];
 	uint64_t size, hash;
 	int from, to;			/* to INT32_MAX: to the end */
+	int moves, replaced, by;	/* operations; INT32_MAX: none. The promise of what is renamed over it */
 };
 
 struct sweep {
@@ -84,7 +88,7 @@ static void promise(struct sweep *s, int op, const char *path)
 	if (!*path || s->promise_count == PROMISES_MAX)
 		return;
 	p = &s->promises[s->promise_count];
-	*p = (struct promise){ .from = op, .to = INT32_MAX };
+	*p = (struct promise){ .from = op, .to = INT32_MAX, .moves = INT32_MAX, .replaced = INT32_MAX };
 	(void)snprintf(p->path, sizeof(p->path), "%s", path);
 	if (file_print(s->script.x, path, &p->size, &p->hash) == 0)
 		s->promise_count++;
@@ -93,13 +97,14 @@ static void promise(struct sweep *s, int op, const char *path)
 static void end_promises(struct sweep *s, int op, const char *path)
 {
 	for (int i = 0; i < s->promise_count; i++)
-		if (s->promises[i].to == INT32_MAX && !strcmp(s->promises[i].path, path))
+		if (s->promises[i].to == INT32_MAX &&
+		    (!strcmp(s->promises[i].path, path) || !strcmp(s->promises[i].other, path)))
 			s->promises[i].to = op;
 }
 
 /* The words of a line, as far as promises go: the operation, its descriptor, its first path, its flags. */
 struct words {
-	char op[32], path[256], flags[128];
+	char op[32], path[256], flags[128], more[32];
 	int fd;
 };
 
@@ -121,6 +126,8 @@ static void read_words(const char *text, struct words *w)
 			(void)snprintf(w->path, sizeof(w->path), "%s", t);
 		else if (n == 3)
 			(void)snprintf(w->flags, sizeof(w->flags), "%s", t);
+		else if (n == 4)
+			(void)snprintf(w->more, sizeof(w->more), "%s", t);
 	}
 	if (w->fd >= SCRIPT_FILES)
 		w->fd = -1;
@@ -141,6 +148,56 @@ static bool changes(const struct words *w)
 	return !strcmp(w->op, "open") && strstr(w->flags, "O_TRUNC");
 }
 
+/* The promise of this path that no rename has touched; -1: there is none. */
+static int promise_of(const struct sweep *s, const char *path)
+{
+	for (int i = s->promise_count - 1; i >= 0; i--)
+		if (s->promises[i].to == INT32_MAX && !strcmp(s->promises[i].path, path) &&
+		    !*s->promises[i].other && s->promises[i].replaced == INT32_MAX)
+			return i;
+	return -1;
+}
+
+static void promise_moves(struct sweep *s, int op, int i, const char *to)
+{
+	if (i < 0)
+		return;
+	s->promises[i].moves = op;
+	(void)snprintf(s->promises[i].other, sizeof(s->promises[i].other), "%s", to);
+}
+
+/* rename w->path w->flags: a file is under its old name or the new one, whatever happens; no more is known of others. */
+static void rename_promises(struct sweep *s, int op, const struct words *w)
+{
+	int from = promise_of(s, w->path), to = promise_of(s, w->flags);
+	bool exchange = !strcmp(w->more, "exchange");
+
+	for (int i = 0; i < s->promise_count; i++)
+		if (i != from && i != to && s->promises[i].to == INT32_MAX &&
+		    (strstr(s->promises[i].path, w->path) || strstr(s->promises[i].path, w->flags) ||
+		     !strcmp(s->promises[i].other, w->path) || !strcmp(s->promises[i].other, w->flags)))
+			s->promises[i].to = op;
+	promise_moves(s, op, from, w->flags);
+	if (exchange)
+		promise_moves(s, op, to, w->path);
+	else if (to >= 0 && from < 0)
+		s->promises[to].to = op;
+	else if (to >= 0) {
+		s->promises[to].replaced = op;
+		s->promises[to].by = from;
+	}
+}
+
+/* Open files go with their names. */
+static void rename_descriptors(struct sweep *s, const struct words *w)
+{
+	for (int i = 0; i < SCRIPT_FILES; i++)
+		if (!strcmp(s->fd_path[i], w->path))
+			(void)snprintf(s->fd_path[i], sizeof(s->fd_path[i]), "%s", w->flags);
+		else if (strstr(s->fd_path[i], w->path) || strstr(s->fd_path[i], w->flags))
+			*s->fd_path[i] = '\0'; /* of it no more is promised */
+}
+
 /* Both sides of an operation leave a mark in the recording; promises begin and end with them. */
 static int around(void *arg, int op, bool begins, const char *text, int64_t ret)
 {
@@ -150,6 +207,10 @@ static int around(void *arg, int op, bool begins, const char *text, int64_t ret)
 	read_words(text, &w);
 	if (begins && changes(&w))
 		end_promises(s, op, !strcmp(w.op, "open") ? w.path : path_of(s, &w));
+	if (begins && !strcmp(w.op, "rename"))
+		rename_promises(s, op, &w);
+	if (!begins && !ret && !strcmp(w.op, "rename"))
+		rename_descriptors(s, &w);
 	if (!begins && ret >= 0 && !strcmp(w.op, "open") && w.fd >= 0)
 		(void)snprintf(s->fd_path[w.fd], sizeof(s->fd_path[0]), "%s", w.path);
 	if (!begins && !ret && !strcmp(w.op, "fsync") && w.fd >= 0)
@@ -189,18 +250,38 @@ static void problem(void *arg, const struct check_problem *p)
 	(void)fail(arg, text);
 }
 
+static bool content_is(const struct promise *p, int err, uint64_t size, uint64_t hash)
+{
+	return !err && size == p->size && hash == p->hash;
+}
+
+/* It is where it was, or what replaces it is; or it is where a rename takes it. */
+static bool is_kept(struct sweep *s, struct extant *x, const struct promise *p, size_t marks, int *err)
+{
+	uint64_t size = 0, hash = 0;
+
+	*err = file_print(x, p->path, &size, &hash);
+	if (content_is(p, *err, size, hash))
+		return true;
+	if (p->replaced != INT32_MAX && marks >= 2 * (size_t)p->replaced + 1 &&
+	    content_is(&s->promises[p->by], *err, size, hash))
+		return true;
+	if (p->moves == INT32_MAX || marks < 2 * (size_t)p->moves + 1)
+		return false;
+	*err = file_print(x, p->other, &size, &hash);
+	return content_is(p, *err, size, hash);
+}
+
 static int check_promises(struct sweep *s, struct extant *x, size_t marks)
 {
 	for (int i = 0; i < s->promise_count; i++) {
 		const struct promise *p = &s->promises[i];
-		uint64_t size = 0, hash = 0;
 		char text[350];
 		int err;
 
 		if (marks < 2 * (size_t)p->from + 2 || marks >= 2 * (size_t)p->to + 1)
 			continue;
-		err = file_print(x, p->path, &size, &hash);
-		if (!err && size == p->size && hash == p->hash)
+		if (is_kept(s, x, p, marks, &err))
 			continue;
 		(void)snprintf(text, sizeof(text), "%s was fsynced in operation %d and is %s", p->path, p->from,
 			       err ? "not there" : "other");
