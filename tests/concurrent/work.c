@@ -11,8 +11,7 @@
 
 #define COMMON 99u			/* the "worker" that owns what all have in common */
 
-static void fail(struct worker *me, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void fail(struct worker *me, const char *fmt, ...)
+void worker_fail(struct worker *me, const char *fmt, ...)
 {
 	char text[256];
 	va_list ap;
@@ -79,7 +78,7 @@ static const char *path_of(char *buf, size_t size, uint32_t owner, uint32_t file
 }
 #define PATH(owner, file) path_of((char[64]){ 0 }, 64, (owner), (file))
 
-static bool full(struct worker *me, int64_t err)
+bool worker_full(struct worker *me, int64_t err)
 {
 	if (err != -ENOSPC)
 		return false;
@@ -96,10 +95,10 @@ static int open_own(struct worker *me, uint32_t n, int flags)
 
 	if (fd >= 0 && !f->exists) {
 		if (!(flags & O_CREAT))
-			fail(me, "file-%u was unlinked and opens", n);
+			worker_fail(me, "file-%u was unlinked and opens", n);
 		*f = (struct work_file){ .exists = true };
-	} else if (fd < 0 && !full(me, fd) && (fd != -ENOENT || f->exists || flags & O_CREAT)) {
-		fail(me, "open of file-%u: %s", n, strerror(-fd));
+	} else if (fd < 0 && !worker_full(me, fd) && (fd != -ENOENT || f->exists || flags & O_CREAT)) {
+		worker_fail(me, "open of file-%u: %s", n, strerror(-fd));
 	}
 	return fd;
 }
@@ -109,7 +108,7 @@ static void close_file(struct worker *me, int fd)
 	int err = extant_close(me->w->x, fd);
 
 	if (err)
-		fail(me, "close: %s", strerror(-err));
+		worker_fail(me, "close: %s", strerror(-err));
 }
 
 /* What a write of `n` bytes from block `lblk` on did to the file as we know it. */
@@ -136,8 +135,8 @@ static void write_own(struct worker *me, uint32_t n, int fd)
 	ret = extant_pwrite(me->w->x, fd, me->buf, blocks * WORK_BLOCK_BYTES, (int64_t)(lblk * WORK_BLOCK_BYTES));
 	if (ret > 0)
 		note_write(&me->files[n], lblk, (uint64_t)ret);
-	else if (!full(me, ret))
-		fail(me, "write to file-%u: %s", n, strerror(-(int)ret));
+	else if (!worker_full(me, ret))
+		worker_fail(me, "write to file-%u: %s", n, strerror(-(int)ret));
 }
 
 static void truncate_own(struct worker *me, uint32_t n, int fd)
@@ -147,8 +146,8 @@ static void truncate_own(struct worker *me, uint32_t n, int fd)
 	int err = extant_ftruncate(me->w->x, fd, (int64_t)size);
 
 	if (err) {
-		if (!full(me, err))
-			fail(me, "truncate of file-%u: %s", n, strerror(-err));
+		if (!worker_full(me, err))
+			worker_fail(me, "truncate of file-%u: %s", n, strerror(-err));
 		return;
 	}
 	f->size = size;
@@ -167,14 +166,14 @@ static void read_own(struct worker *me, uint32_t n, int fd, uint64_t lblk)
 	int64_t ret = extant_pread(me->w->x, fd, me->buf, (size_t)4 * WORK_BLOCK_BYTES, (int64_t)pos);
 
 	if (ret != (int64_t)expected) {
-		fail(me, "read of file-%u at %llu: %lld instead of %zu", n, (unsigned long long)pos, (long long)ret,
+		worker_fail(me, "read of file-%u at %llu: %lld instead of %zu", n, (unsigned long long)pos, (long long)ret,
 		     expected);
 		return;
 	}
 	for (size_t at = 0; at < expected; at += WORK_BLOCK_BYTES, lblk++)
 		if (!block_is(me->buf + at, min(expected - at, (size_t)WORK_BLOCK_BYTES),
 			      stamp_of(me->id, n, lblk), f->stamped[lblk] * 512u))
-			fail(me, "file-%u: block %llu is not what was written", n, (unsigned long long)lblk);
+			worker_fail(me, "file-%u: block %llu is not what was written", n, (unsigned long long)lblk);
 }
 
 static void fsync_file(struct worker *me, int fd)
@@ -182,7 +181,7 @@ static void fsync_file(struct worker *me, int fd)
 	int err = random_below(&me->random, 2) ? extant_fsync(me->w->x, fd) : extant_fdatasync(me->w->x, fd);
 
 	if (err)
-		fail(me, "fsync: %s", strerror(-err));
+		worker_fail(me, "fsync: %s", strerror(-err));
 }
 
 static void stat_own(struct worker *me, uint32_t n)
@@ -192,9 +191,9 @@ static void stat_own(struct worker *me, uint32_t n)
 	int err = extant_stat(me->w->x, PATH(me->id, n), &st);
 
 	if (err != (f->exists ? 0 : -ENOENT))
-		fail(me, "stat of file-%u: %s", n, err ? strerror(-err) : "it was unlinked");
+		worker_fail(me, "stat of file-%u: %s", n, err ? strerror(-err) : "it was unlinked");
 	else if (!err && st.size != f->size)
-		fail(me, "file-%u has %llu bytes instead of %llu", n, (unsigned long long)st.size,
+		worker_fail(me, "file-%u has %llu bytes instead of %llu", n, (unsigned long long)st.size,
 		     (unsigned long long)f->size);
 }
 
@@ -203,10 +202,10 @@ static void unlink_own(struct worker *me, uint32_t n)
 	struct work_file *f = &me->files[n];
 	int err = extant_unlink(me->w->x, PATH(me->id, n));
 
-	if (err && full(me, err))
+	if (err && worker_full(me, err))
 		return;
 	if (err != (f->exists ? 0 : -ENOENT))
-		fail(me, "unlink of file-%u: %s", n, strerror(-err));
+		worker_fail(me, "unlink of file-%u: %s", n, strerror(-err));
 	*f = (struct work_file){ 0 };
 }
 
@@ -237,8 +236,8 @@ static void use_common(struct worker *me, uint32_t n, uint32_t what)
 	int64_t pos = (int64_t)(lblk * WORK_BLOCK_BYTES), ret = 0;
 
 	if (fd < 0) {
-		if (!full(me, fd) && (fd != -ENOENT || what < 40))
-			fail(me, "open of common file-%u: %s", n, strerror(-fd));
+		if (!worker_full(me, fd) && (fd != -ENOENT || what < 40))
+			worker_fail(me, "open of common file-%u: %s", n, strerror(-fd));
 		return;
 	}
 	if (what < 40) {
@@ -251,10 +250,10 @@ static void use_common(struct worker *me, uint32_t n, uint32_t what)
 		for (int64_t at = 0; at < ret; at += WORK_BLOCK_BYTES, lblk++)
 			if (!words_are(me->buf + at, (size_t)min(ret - at, (int64_t)WORK_BLOCK_BYTES),
 				       stamp_of(COMMON, n, lblk)))
-				fail(me, "common file-%u: block %llu has strange bytes", n, (unsigned long long)lblk);
+				worker_fail(me, "common file-%u: block %llu has strange bytes", n, (unsigned long long)lblk);
 	}
-	if (ret < 0 && !full(me, ret))
-		fail(me, "common file-%u: %s", n, strerror(-(int)ret));
+	if (ret < 0 && !worker_full(me, ret))
+		worker_fail(me, "common file-%u: %s", n, strerror(-(int)ret));
 	if (random_below(&me->random, 100) < me->fsync_percent)
 		fsync_file(me, fd);
 	close_file(me, fd);
@@ -264,8 +263,8 @@ static void unlink_common(struct worker *me, uint32_t n)
 {
 	int err = extant_unlink(me->w->x, PATH(COMMON, n));
 
-	if (err && err != -ENOENT && !full(me, err))
-		fail(me, "unlink of common file-%u: %s", n, strerror(-err));
+	if (err && err != -ENOENT && !worker_full(me, err))
+		worker_fail(me, "unlink of common file-%u: %s", n, strerror(-err));
 }
 
 /* ---- directories */
@@ -284,9 +283,9 @@ static int one_entry(void *arg, const struct extant_dirent *d)
 	if (!strcmp(d->name, ".") || !strcmp(d->name, ".."))
 		return 0;
 	if (sscanf(d->name, "file-%u", &n) != 1 || n >= WORK_FILES)
-		fail(l->me, "a name that nobody made: %s", d->name);
+		worker_fail(l->me, "a name that nobody made: %s", d->name);
 	else if (l->own && l->seen & 1u << n)
-		fail(l->me, "%s is listed twice", d->name);
+		worker_fail(l->me, "%s is listed twice", d->name);
 	else
 		l->seen |= 1u << n;
 	return 0;
@@ -304,11 +303,11 @@ static void list(struct worker *me, bool own)
 	fd = extant_open(me->w->x, path, O_RDONLY | O_DIRECTORY, 0);
 	err = fd < 0 ? fd : extant_readdir(me->w->x, fd, one_entry, &l);
 	if (err)
-		fail(me, "listing of %s: %s", path, strerror(-err));
+		worker_fail(me, "listing of %s: %s", path, strerror(-err));
 	for (uint32_t n = 0; n < WORK_FILES; n++)
 		expected |= (uint32_t)me->files[n].exists << n;
 	if (own && !err && l.seen != expected)
-		fail(me, "%s lists %x instead of %x", path, l.seen, expected);
+		worker_fail(me, "%s lists %x instead of %x", path, l.seen, expected);
 	if (fd >= 0)
 		close_file(me, fd);
 }
@@ -320,7 +319,9 @@ static void step(struct worker *me)
 	uint32_t what = random_below(&me->random, 100), n = random_below(&me->random, WORK_FILES);
 	bool own = random_below(&me->random, 100) < 65;
 
-	if (what >= 94)
+	if (random_below(&me->random, 100) < WORK_NAMES_PERCENT)
+		worker_names(me);
+	else if (what >= 94)
 		list(me, own);
 	else if (what >= 80 && what < 87)
 		own ? unlink_own(me, n) : unlink_common(me, n);
@@ -332,7 +333,9 @@ static void step(struct worker *me)
 
 int work_prepare(struct extant *x)
 {
-	return extant_mkdir(x, "/common", 0755);
+	int err = extant_mkdir(x, "/common", 0755);
+
+	return err ? err : worker_names_prepare(x);
 }
 
 void worker_init(struct worker *me, struct work *w, uint32_t id, uint64_t seed, uint64_t operations,
@@ -346,7 +349,7 @@ void worker_init(struct worker *me, struct work *w, uint32_t id, uint64_t seed, 
 	(void)snprintf(path, sizeof(path), "/own-%u", id);
 	err = extant_mkdir(w->x, path, 0755);
 	if (err)
-		fail(me, "mkdir %s: %s", path, strerror(-err));
+		worker_fail(me, "mkdir %s: %s", path, strerror(-err));
 }
 
 void worker_run(struct worker *me)
@@ -359,6 +362,7 @@ void worker_run(struct worker *me)
 
 void worker_verify(struct worker *me)
 {
+	worker_names_verify(me);
 	for (uint32_t n = 0; n < WORK_FILES; n++) {
 		int fd;
 

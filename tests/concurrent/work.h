@@ -14,6 +14,9 @@
 #define WORK_FILES 12			/* of each worker; as many in common */
 #define WORK_BLOCKS 64			/* of 4 KiB, the longest file */
 #define WORK_BLOCK_BYTES 4096
+#define WORK_TOKENS 8			/* of each worker: work_names.c */
+#define WORK_DIRS 4			/* that tokens go between */
+#define WORK_NAMES_PERCENT 25		/* of the operations are about names */
 #define WORK_SECTORS (WORK_BLOCK_BYTES / 512)
 
 struct work_file {
@@ -36,6 +39,8 @@ struct worker {
 	uint32_t fsync_percent;
 	struct random random;
 	struct work_file files[WORK_FILES];
+	uint8_t token_at[WORK_TOKENS];	/* directory + 1; 0: there is none */
+	uint64_t token_ino[WORK_TOKENS];
 	uint8_t buf[2 * WORK_BLOCK_BYTES * 4];
 };
 
@@ -47,5 +52,18 @@ void worker_init(struct worker *me, struct work *w, uint32_t id, uint64_t seed, 
 void worker_run(struct worker *me);
 /* Every file of its own, byte by byte, on whatever mount w->x is now. */
 void worker_verify(struct worker *me);
+
+/* A failure, told; everybody stops. */
+void worker_fail(struct worker *me, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The disk is full: an answer like any other. */
+bool worker_full(struct worker *me, int64_t err);
+
+/* ---- work_names.c */
+
+int worker_names_prepare(struct extant *x);
+/* One operation. */
+void worker_names(struct worker *me);
+/* Every token of its own is where it was left. */
+void worker_names_verify(struct worker *me);
 
 #endif

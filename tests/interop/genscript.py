@@ -29,10 +29,11 @@ WEIGHTS = {
     'mixed': dict(open=14, close=6, write=14, pwrite=12, read=4, pread=5, lseek=6, ftruncate=5, truncate=4, fsync=4,
                   fdatasync=2, sync_file_range=2, syncfs=2, mkdir=6, rmdir=3, unlink=6, stat=4, lstat=2, fstat=6,
                   access=2, readdir=3, statfs=2, fiemap=4, chmod=3, remount=1, cycle=1, sleep=1, fadvise=1, readlink=1,
-                  burst=1, sync=0),
+                  burst=1, sync=0, link=3, symlink=3, mknod=2, rename=7, nameless=1, flink=1),
     'data': dict(open=10, write=24, pwrite=30, ftruncate=14, truncate=8, fiemap=8, pread=10, fstat=8, mkdir=1, rmdir=1,
                  lseek=10),
-    'names': dict(open=22, mkdir=20, rmdir=10, unlink=16, stat=8, access=6, readdir=6, write=4, pwrite=2, chmod=8),
+    'names': dict(open=22, mkdir=20, rmdir=10, unlink=16, stat=8, access=6, readdir=6, write=4, pwrite=2, chmod=8,
+                  link=12, symlink=10, mknod=8, rename=34, nameless=4, flink=4, readlink=4),
     'many': dict(burst=10, open=20, write=16, unlink=14, readdir=4, mkdir=4),
     'deep': dict(mkdir=40, open=20, rmdir=8, unlink=8, stat=8, readdir=6),
     'full': dict(write=26, pwrite=22, open=16, unlink=8, ftruncate=6, statfs=8, fsync=5, syncfs=3, burst=3),
@@ -41,7 +42,8 @@ WEIGHTS = {
     # On images that are only read here; what would write is refused.
     'reading': dict(open=30, read=30, pread=40, lseek=30, fstat=12, stat=12, lstat=8, readdir=14, readlink=6, fiemap=14,
                     access=8, statfs=3, fadvise=3, write=1, pwrite=1, mkdir=2, rmdir=2, unlink=2, ftruncate=1, truncate=2,
-                    chmod=2, fsync=1, fdatasync=1, remount=0, cycle=0, burst=0, sync_file_range=0),
+                    chmod=2, fsync=1, fdatasync=1, remount=0, cycle=0, burst=0, sync_file_range=0, link=1, symlink=1, mknod=1,
+                    rename=2, nameless=1, flink=1),
 }
 WRONG = {'wrong': 0.5}          # share of operations made wrong on purpose
 MODES = ('0644', '0600', '0755', '0', '0777', '0444', '04755', '02750', '01777', '07777', '0111')
@@ -397,6 +399,100 @@ class Script:
         self.files.pop(path, None)
         if path in self.links:
             self.links.remove(path)
+
+    def new_path(self):
+        """Where a name is to be made."""
+        path = self.wrong_path() if self.wrong() else self.fresh(self.directory())
+        return path + '/' if self.chance(0.03) and not path.endswith('/') else path
+
+    def op_link(self):
+        old, new = self.any_path(), self.new_path()
+        self.emit('link', old, new)
+        if old in self.files and not new.endswith('/'):
+            self.files.setdefault(new, self.files[old])
+
+    def op_symlink(self):
+        new, n = self.new_path(), self.rnd.choice((1, 58, 59, 60, 61, 200, self.block - 1, self.block, 4095, 4096))
+        if self.chance(0.5):
+            self.emit(f'symlink len={min(n, 4096)}', new)
+        else:
+            target = self.any_path()
+            if self.chance(0.3):
+                target = self.rnd.choice(('..', '.', 'f1', '../f1', '/', 'loop', target + '/..', '../' + target.lstrip('/')))
+            self.emit('symlink', target, new)
+        if new not in self.files and new not in self.dirs:
+            self.links.append(new)
+
+    def op_mknod(self):
+        """What Linux opens is left out: a FIFO that stays where it is, and devices that nothing drives."""
+        new = self.new_path()
+        kind = self.rnd.choice(('f', 'f', 's', 'c', 'b', 'c0', 'p'))
+        if kind == 'p':
+            new = self.join(self.directory(), f'fifo{self.rnd.randrange(9)}')
+        more = {'c': ('240', '7'), 'b': self.rnd.choice((('259', '70000'), ('240', '255'))), 'c0': ('0', '0')}.get(kind, ())
+        self.emit('mknod', new, kind[0], self.rnd.choice(MODES), *more)
+        if kind == 'f' and new not in self.dirs:
+            self.files.setdefault(new, 0)
+
+    def op_rename(self):
+        kind = self.rnd.randrange(10)
+        old = self.wrong_path() if self.wrong() else (self.bend(self.directory()) if kind < 4 else
+                                                       self.pick(self.links) if kind < 6 and self.links else self.some_file())
+        new = self.new_path() if self.chance(0.55) else self.any_path()
+        if old in self.special or new in self.special or '/fifo' in old + new:
+            return
+        how = self.rnd.choice(('', '', '', '', 'noreplace', 'exchange', 'exchange', 'whiteout'))
+        self.emit('rename', old, new, *([how] if how else []))
+        self.moved(old, new, how == 'exchange')
+
+    def moved(self, old, new, exchange):
+        """What it believes to be called otherwise now."""
+        def now(path):
+            for a, b in ((old, new), (new, old)) if exchange else ((old, new),):
+                if path == a or path.startswith(a + '/'):
+                    return b + path[len(a):]
+            return path
+
+        known = [*self.files, *self.dirs, *self.links]
+        if '/.' in new or new.endswith('/') or old == '/' or new == '/' or new.startswith(old + '/') or old not in known or \
+                (exchange and new not in known) or len(new) > 2000:
+            return
+        if not exchange and new != old:
+            self.files.pop(new, None)
+            self.dirs = [d for d in self.dirs if d != new]
+            self.links = [x for x in self.links if x != new]
+        self.files = {now(p): n for p, n in self.files.items()}
+        self.dirs = [now(p) for p in self.dirs]
+        self.links = [now(p) for p in self.links]
+        self.special = [now(p) for p in self.special]
+        self.fds = {s: (now(p), flags, isdir) for s, (p, flags, isdir) in self.fds.items()}
+
+    def op_nameless(self):
+        """O_TMPFILE, and sometimes its name."""
+        if len(self.fds) > 20:
+            return self.op_close()
+        slot = next(n for n in range(64) if n not in self.fds)
+        flags = ['O_TMPFILE', self.rnd.choice(('O_RDWR', 'O_RDWR', 'O_WRONLY', 'O_RDONLY' if self.wrong() else 'O_RDWR'))]
+        if self.chance(0.2):
+            flags.append('O_EXCL')
+        where = self.any_path() if self.wrong() else self.directory()
+        self.emit(f'open fd={slot}', where, '|'.join(flags), self.rnd.choice(MODES))
+        self.closed.discard(slot)
+        self.fds[slot] = ('', flags, False)
+        if self.chance(0.7):
+            n = self.length()
+            self.emit(f'write fd={slot} len={n}', self.fill())
+        if self.chance(0.6):
+            self.name_slot(slot)
+
+    def name_slot(self, slot):
+        new = self.new_path()
+        self.emit(f'flink fd={slot}', new)
+        if new not in self.dirs and not new.endswith('/'):
+            self.files.setdefault(new, 0)
+
+    def op_flink(self):
+        self.name_slot(self.slot())
 
     def any_path(self):
         if self.wrong():
