@@ -63,7 +63,7 @@ struct cli_option {
 enum cli_paths {
 	CLI_PATHS_NONE,
 	CLI_PATHS_ALL,
-	CLI_PATHS_FIRST,		/* then a file of the host */
+	CLI_PATHS_BUT_LAST,		/* the last of several is a file of the host */
 	CLI_PATHS_LAST,			/* before it, files of the host */
 	CLI_PATHS_REST,			/* behind a word of another kind */
 	CLI_PATHS_OWN,			/* the command tells them apart (cli_at) */
@@ -239,6 +239,7 @@ struct cli_names {
 
 /* All names of a directory, `.` and `..` too; those read before an error are there with it. */
 must_check int cli_list(struct cli_image *im, const char *path, struct cli_names *out);
+void cli_names_add(struct cli_names *names, const char *name, uint32_t ino, uint8_t type);
 void cli_names_sort(struct cli_names *names);
 void cli_names_free(struct cli_names *names);
 /* "dir/name"; to be freed. */

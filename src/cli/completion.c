@@ -61,11 +61,11 @@ static const char tail[] =
 	"\tfi\n"
 	"\tcase $kinds:$n in\n"
 	"\tnone:*) ;;\n"
-	"\tfirst:1 | all:* | own:*) _extant_paths \"$image\" ;;\n"
+	"\tbut_last:1 | all:* | own:*) _extant_paths \"$image\" ;;\n"
 	"\trest:1) ;;\n"
 	"\trest:*) _extant_paths \"$image\" ;;\n"
 	"\tlast:1) _extant_files ;;\n"
-	"\tlast:*) _extant_files; _extant_paths \"$image\" ;;\n"
+	"\tlast:* | but_last:*) _extant_files; _extant_paths \"$image\" ;;\n"
 	"\t*) _extant_files ;;\n"
 	"\tesac\n"
 	"}\n"
@@ -75,8 +75,9 @@ static const char tail[] =
 static const char *kind(const struct cli_command *c)
 {
 	static const char *const names[] = {
-		[CLI_PATHS_NONE] = "none", [CLI_PATHS_ALL] = "all",   [CLI_PATHS_FIRST] = "first",
-		[CLI_PATHS_LAST] = "last", [CLI_PATHS_REST] = "rest", [CLI_PATHS_OWN] = "own",
+		[CLI_PATHS_NONE] = "none",         [CLI_PATHS_ALL] = "all",
+		[CLI_PATHS_BUT_LAST] = "but_last", [CLI_PATHS_LAST] = "last",
+		[CLI_PATHS_REST] = "rest",         [CLI_PATHS_OWN] = "own",
 	};
 
 	return c->on ? names[c->paths] : "files";

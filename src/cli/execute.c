@@ -14,10 +14,10 @@ static bool is_path(const struct cli_command *c, int i, int count)
 	switch (c->paths) {
 	case CLI_PATHS_ALL:
 		return true;
-	case CLI_PATHS_FIRST:
-		return i == 0;
+	case CLI_PATHS_BUT_LAST:
+		return count == 1 || i < count - 1;
 	case CLI_PATHS_LAST:
-		return i == count - 1;
+		return count > 1 && i == count - 1;
 	case CLI_PATHS_REST:
 		return i > 0;
 	case CLI_PATHS_NONE:

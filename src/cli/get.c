@@ -1,187 +1,208 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * extant get: a file out of an image.
- *
- * Into a file of the host, holes stay holes and the permission bits are kept. What was begun and
- * failed is removed again, if it was not there before.
+ * extant get, extant put: between an image and the host.
  */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "cli/cli.h"
+#include "cli/copy.h"
 
-#define CHUNK_BYTES (256u << 10)
-
-struct get_args {
-	const char *options;
+struct transfer_args {
+	const char *options, *mode, *owner;
+	bool recursive, archive, preserve, keep, newer, verbose;
 };
 
-struct copy {
-	struct cli_image *im;
-	const char *from, *to; /* in the image; of the host */
-	int in, out;
-	char *buf;
-};
-
-/* ---- bytes */
-
-static int write_all(struct copy *c, const char *p, size_t len)
+static struct copy_options copy_options(const struct transfer_args *args, uint32_t mode_mask)
 {
-	while (len) {
-		ssize_t n = write(c->out, p, len);
+	bool recursive = args->recursive || args->archive;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return cli_host_failed(c->to, errno);
-		p += n;
-		len -= (size_t)n;
+	return (struct copy_options){
+		.recursive = recursive,
+		.attributes = recursive || args->preserve,
+		.follow = !recursive,
+		.keep_existing = args->keep,
+		.newer = args->newer,
+		.verbose = args->verbose,
+		.mode_mask = mode_mask,
+		.mode = args->mode,
+		.owner = args->owner,
+	};
+}
+
+/* Each of the words into `to`, which several need to be a directory. */
+static int copy_words(struct place from, struct place to, const struct copy_options *opt, int count,
+		      char **words, const char *target)
+{
+	struct copy *c;
+	int status = CLI_DONE;
+
+	if (count > 1 && !place_is_directory(&to, target))
+		return place_failed(&to, target, -ENOTDIR, "several files need a directory");
+	c = copy_create(from, to, opt);
+	for (int i = 0; i < count && !cli_interrupted(); i++) {
+		bool stream = !strcmp(words[i], "-") || (!to.im && !strcmp(target, "-"));
+		char *path = stream ? cli_strdup(target) : place_target(&to, words[i], target);
+
+		status = cli_worse(status, copy_path(c, words[i], path));
+		free(path);
 	}
+	copy_destroy(c);
+	return status;
+}
+
+#define FLAG(letter, name, help, field) \
+	{ \
+		CLI_FLAG, letter, name, NULL, help, offsetof(struct transfer_args, field) \
+	}
+
+#define COMMON_OPTIONS \
+	FLAG('r', "recursive", \
+	     "directories and all that is in them, with all attributes:\n" \
+	     "modes, owners, times, links, devices", \
+	     recursive), \
+		FLAG('R', NULL, "the same", recursive), FLAG('a', "archive", "the same", archive), \
+		FLAG('p', "preserve", "all attributes of files too", preserve), \
+		FLAG('n', "no-clobber", "leave what is there", keep), \
+		FLAG('u', "update", "only over what is older", newer), \
+		FLAG('v', "verbose", "print each file", verbose), \
+	{ \
+		CLI_IGNORED, 'f', "force", NULL, "over what is there, which is always so", 0 \
+	}
+
+/* ---- get */
+
+static int get_check(const void *v, int count, char **words)
+{
+	if (count > 2 && !strcmp(words[count - 1], "-"))
+		return cli_usage("-: one file at a time; extant cat prints several");
 	return CLI_DONE;
 }
 
-/* [at, end), written where the host's file stands. */
-static int copy_range(struct copy *c, int64_t at, int64_t end)
+static int get_on(struct cli_image *im, const void *v, int count, char **words)
 {
-	int status = CLI_DONE;
+	struct copy_options opt = copy_options(v, 0777);
+	const char *to = count > 1 ? words[count - 1] : ".";
 
-	while (!status && at < end) {
-		size_t want = (size_t)min((int64_t)CHUNK_BYTES, end - at);
-		int64_t n = extant_pread(c->im->x, c->in, c->buf, want, at);
-
-		if (n < 0)
-			return cli_failed(c->im, c->from, (int)n, NULL);
-		if (!n)
-			break;
-		status = write_all(c, c->buf, (size_t)n);
-		at += n;
-	}
-	return status;
+	return copy_words(place_of_image(im), place_of_host(), &opt, max(count - 1, 1), words, to);
 }
 
-/* Stretch by stretch of data; what lies between is a hole there too. */
-static int copy_sparse(struct copy *c, int64_t size)
-{
-	int64_t at, hole = 0;
-	int status = CLI_DONE;
-
-	while (!status && (at = extant_lseek(c->im->x, c->in, hole, SEEK_DATA)) >= 0) {
-		hole = extant_lseek(c->im->x, c->in, at, SEEK_HOLE);
-		if (hole < 0)
-			return cli_failed(c->im, c->from, (int)hole, NULL);
-		if (lseek(c->out, at, SEEK_SET) < 0)
-			return cli_host_failed(c->to, errno);
-		status = copy_range(c, at, hole);
-	}
-	if (!status && at != -ENXIO)
-		return cli_failed(c->im, c->from, (int)at, NULL);
-	if (!status && ftruncate(c->out, size))
-		return cli_host_failed(c->to, errno);
-	return status;
-}
-
-/* ---- the file of the host */
-
-static int fill(struct copy *c, const struct extant_stat *st)
-{
-	struct stat host;
-	int status;
-
-	if (fstat(c->out, &host))
-		return cli_host_failed(c->to, errno);
-	if (!S_ISREG(host.st_mode))
-		return copy_range(c, 0, (int64_t)st->size);
-	status = copy_sparse(c, (int64_t)st->size);
-	if (!status && fchmod(c->out, st->mode & 0777))
-		status = cli_host_failed(c->to, errno);
-	return status;
-}
-
-static int to_file(struct copy *c, const struct extant_stat *st)
-{
-	bool is_new = access(c->to, F_OK) != 0;
-	int status;
-
-	c->out = open(c->to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (c->out < 0)
-		return cli_host_failed(c->to, errno);
-	status = fill(c, st);
-	if (close(c->out) && !status)
-		status = cli_host_failed(c->to, errno);
-	if (status && is_new)
-		(void)unlink(c->to); /* the first error is the one to tell */
-	return status;
-}
-
-/* Where it goes: into a directory under its own name. To be freed. */
-static char *destination(const char *from, const char *to)
-{
-	struct stat st;
-
-	if (!stat(to, &st) && S_ISDIR(st.st_mode))
-		return cli_join(to, cli_basename(from));
-	return cli_strdup(to);
-}
-
-/* ---- the command */
-
-static int get(struct copy *c, const char *to)
-{
-	struct extant_stat st;
-	int err = extant_fstat(c->im->x, c->in, &st), status;
-	char *path;
-
-	if (!err && S_ISDIR(st.mode))
-		err = -EISDIR;
-	if (err)
-		return cli_failed(c->im, c->from, err, NULL);
-	if (!strcmp(to, "-")) {
-		c->to = "standard output";
-		c->out = STDOUT_FILENO;
-		return copy_range(c, 0, (int64_t)st.size);
-	}
-	c->to = path = destination(c->from, to);
-	status = to_file(c, &st);
-	free(path);
-	return status;
-}
-
-static int on(struct cli_image *im, const void *v, int count, char **words)
-{
-	struct copy c = { .im = im, .from = words[0] };
-	int status;
-
-	c.in = extant_open(im->x, c.from, O_RDONLY, 0);
-	if (c.in < 0)
-		return cli_failed(im, c.from, c.in, NULL);
-	c.buf = cli_realloc(NULL, CHUNK_BYTES);
-	status = get(&c, count > 1 ? words[1] : ".");
-	free(c.buf);
-	extant_close(im->x, c.in);
-	return status;
-}
-
-static const struct cli_option options[] = {
-	CLI_MOUNT_OPTIONS(struct get_args, options),
+static const struct cli_option get_options[] = {
+	COMMON_OPTIONS,
+	CLI_MOUNT_OPTIONS(struct transfer_args, options),
 	{ CLI_END },
 };
 
 const struct cli_command cli_get = {
 	.name = "get",
-	.arguments = "IMAGE PATH [FILE]",
-	.summary = "copy a file out of an image",
-	.details = "FILE: where to; a directory: into it, under the same name; -: standard output; "
-		   "left out:\n"
-		   "here. Holes and permission bits are kept. The image is mounted read-only: what "
-		   "its\n"
-		   "journal holds is seen, and nothing is written.",
-	.options = options,
-	.args_size = sizeof(struct get_args),
+	.arguments = "IMAGE PATH... [FILE]",
+	.summary = "copy files out of an image",
+	.details =
+		"FILE: where to; a directory: into it, under the same name; -: standard output; "
+		"left "
+		"out:\n"
+		"here. Holes and permission bits are kept. A file that is there is replaced when "
+		"the new\n"
+		"one is whole. Who is not root owns what is made, and cannot make devices. The "
+		"image is\n"
+		"mounted read-only: what its journal holds is seen, and nothing is written.",
+	.options = get_options,
+	.args_size = sizeof(struct transfer_args),
 	.args_min = 2,
-	.args_max = 3,
 	.careful = true,
-	.paths = CLI_PATHS_FIRST,
-	.on = on,
+	.paths = CLI_PATHS_BUT_LAST,
+	.check = get_check,
+	.on = get_on,
+};
+
+/* ---- put */
+
+static int check_source(const struct transfer_args *args, const char *path)
+{
+	struct stat st;
+
+	if (!strcmp(path, "-"))
+		return CLI_DONE;
+	if (lstat(path, &st) || (S_ISREG(st.st_mode) && access(path, R_OK)))
+		return cli_host_failed(path, errno);
+	if (!args->recursive && !args->archive) {
+		if (stat(path, &st))
+			return cli_host_failed(path, errno);
+		if (S_ISDIR(st.st_mode))
+			return cli_host_failed(path, EISDIR);
+	}
+	return CLI_DONE;
+}
+
+static int put_check(const void *v, int count, char **words)
+{
+	const struct transfer_args *args = v;
+	uint32_t mode, uid, gid;
+	int status = CLI_DONE;
+
+	if (args->mode && !cli_parse_mode(args->mode, 0, false, &mode))
+		return cli_usage("-m %s: no mode", args->mode);
+	if (args->owner && !cli_parse_owner(args->owner, &uid, &gid))
+		return cli_usage("--owner %s: no owner; it is UID, UID:GID or :GID", args->owner);
+	if (count == 1 && !strcmp(words[0], "-"))
+		return cli_usage("-: it needs PATH");
+	for (int i = 0; i < max(count - 1, 1); i++)
+		status = cli_worse(status, check_source(args, words[i]));
+	return status;
+}
+
+static int put_on(struct cli_image *im, const void *v, int count, char **words)
+{
+	const struct transfer_args *args = v;
+	struct copy_options opt = copy_options(args, 07777);
+	char *to = count > 1 ? cli_strdup(words[count - 1]) : cli_at(im, "");
+	int sources = max(count - 1, 1), status;
+
+	for (int i = 0; i < sources; i++) {
+		if (strcmp(words[i], "-") != 0)
+			continue;
+		opt.mode = args->mode ? args->mode : "644";
+		if (im->from_stdin) {
+			free(to);
+			return cli_usage("-: standard input has the commands");
+		}
+	}
+	status = copy_words(place_of_host(), place_of_image(im), &opt, sources, words, to);
+	free(to);
+	return status;
+}
+
+static const struct cli_option put_options[] = {
+	COMMON_OPTIONS,
+	{ CLI_TEXT, 'm', "mode", "MODE",
+	  "permission bits of files, octal or as chmod has them (those of\n"
+	  "FILE; of standard input 644)",
+	  offsetof(struct transfer_args, mode) },
+	{ CLI_TEXT, 0, "owner", "UID[:GID]", "who owns what is made",
+	  offsetof(struct transfer_args, owner) },
+	CLI_MOUNT_OPTIONS(struct transfer_args, options),
+	{ CLI_END },
+};
+
+const struct cli_command cli_put = {
+	.name = "put",
+	.arguments = "IMAGE FILE... [PATH]",
+	.summary = "copy files into an image",
+	.details =
+		"FILE -: standard input. PATH: its new name, or a directory to put it in; left "
+		"out: "
+		"the\n"
+		"root. Holes and permission bits are kept. Without -p and -r a new file belongs to "
+		"root.\n"
+		"A file that is there is replaced when the new one is whole, and keeps its owner. "
+		"It "
+		"is on\n"
+		"disk when the command has ended with 0.",
+	.options = put_options,
+	.args_size = sizeof(struct transfer_args),
+	.args_min = 2,
+	.paths = CLI_PATHS_LAST,
+	.access = CLI_WRITE,
+	.check = put_check,
+	.on = put_on,
 };

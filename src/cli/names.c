@@ -25,15 +25,18 @@ char *cli_strdup(const char *text)
 
 /* ---- lists */
 
-static int add(void *arg, const struct extant_dirent *d)
+void cli_names_add(struct cli_names *names, const char *name, uint32_t ino, uint8_t type)
 {
-	struct cli_names *names = arg;
-
 	if (names->count == names->room) {
 		names->room = names->room ? 2 * names->room : 64;
 		names->items = cli_realloc(names->items, names->room * sizeof(names->items[0]));
 	}
-	names->items[names->count++] = (struct cli_name){ cli_strdup(d->name), d->ino, d->type };
+	names->items[names->count++] = (struct cli_name){ cli_strdup(name), ino, type };
+}
+
+static int add(void *arg, const struct extant_dirent *d)
+{
+	cli_names_add(arg, d->name, d->ino, d->type);
 	return 0;
 }
 

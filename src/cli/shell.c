@@ -112,8 +112,8 @@ static bool is_host_word(const char *command, int i)
 
 	if (!strcmp(command, "lcd"))
 		return true;
-	return c &&
-	       ((c->paths == CLI_PATHS_LAST && i == 1) || (c->paths == CLI_PATHS_FIRST && i > 1));
+	return c && ((c->paths == CLI_PATHS_LAST && i == 1) ||
+		     (c->paths == CLI_PATHS_BUT_LAST && i > 1));
 }
 
 static void propose_files(const struct proposals *p)

@@ -29,7 +29,8 @@ READERS = {                     # arguments behind the image
 WRITERS = {
     "put": ["-", "/new"], "mkdir": ["/newdir"], "rm": ["/a"], "replay": [], "run": ["-"], "trace": ["-"],
     "rmdir": ["/none"], "chmod": ["600", "/a"], "chown": ["1:1", "/a"], "touch": ["/new"],
-    "truncate": ["-s", "0", "/a"], "batch": [], "shell": [],
+    "truncate": ["-s", "0", "/a"], "batch": [], "shell": [], "cp": ["/a", "/new"],
+    "mv": ["/a", "/new"], "ln": ["/a", "/new"], "mknod": ["/new", "p"], "trim": [],
 }
 RAW = ["find"]                  # words behind the image that look like options are their own
 

@@ -107,7 +107,7 @@ class Usage(CliTest):
             self.run_fails(USAGE, name, "--no-such-option", "x", says="--no-such-option")
             self.run_fails(USAGE, name, "-Z", "x", says="-Z")
             self.run_fails(USAGE, name, *(["-o"] if name in RAW else ["x", "-o"]), says="OPTIONS")
-        self.run_fails(USAGE, "get", "i", "/a", "b", "extra", says="extra")
+        self.run_fails(USAGE, "df", "i", "extra", says="extra")
         self.run_fails(USAGE, "ls", "--long=3", "i", says="--long")
 
     def test_wrong_values(self):
