@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/alloc_internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -417,6 +418,18 @@ void arena_free(struct arena *a, void *p)
 		small_free(h);
 	else
 		large_free(h);
+}
+
+int arena_note_elsewhere(struct arena *a)
+{
+	struct shard *s;
+
+	if (arena_fails_now(a))
+		return -ENOMEM;
+	s = shard_lock_mine(a);
+	shard_count_allocation(s);
+	shard_unlock(s);
+	return 0;
 }
 
 size_t arena_bytes(const struct arena *a)

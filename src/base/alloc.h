@@ -54,6 +54,11 @@ void arena_block_free(struct arena *a, void *p, size_t size);
  */
 size_t arena_bytes(const struct arena *a);
 uint64_t arena_allocations(const struct arena *a);
+/*
+ * Memory that is got elsewhere (a stack) is asked for here first: one more allocation, of nothing.
+ * 0, or -ENOMEM when it is the one that was asked to fail.
+ */
+must_check int arena_note_elsewhere(struct arena *a);
 /* What the arena holds of the C library's memory, used or not. */
 size_t arena_footprint(const struct arena *a);
 /* The allocation with number `nth` from now (0: the next one) fails, once; UINT64_MAX: none. */

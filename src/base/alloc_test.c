@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
+#include <errno.h>
 
 #include <pthread.h>
 
@@ -163,6 +164,11 @@ static void the_chosen_allocation_fails_once(void **state)
 	assert_null(arena_realloc(a, p, 11));
 	arena_fail_at(a, 0);
 	assert_null(arena_block_alloc(a, 4096));
+	arena_fail_at(a, 0);
+	assert_int_equal(arena_note_elsewhere(a), -ENOMEM);
+	assert_int_equal(arena_allocations(a), 2);
+	assert_int_equal(arena_note_elsewhere(a), 0);
+	assert_int_equal(arena_allocations(a), 3);
 	arena_fail_at(a, 0);
 	arena_fail_at(a, UINT64_MAX);
 	p = arena_realloc(a, p, 11);

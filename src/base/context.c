@@ -81,11 +81,12 @@ static void sanitizers_drop_context(struct context *c)
 
 /* ---- stacks */
 
-void stack_cache_init(struct stack_cache *c, size_t bytes)
+void stack_cache_init(struct stack_cache *c, struct arena *a, size_t bytes)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
 	c->free = NULL;
+	c->arena = a;
 	c->bytes = (bytes + page - 1) / page * page;
 }
 
@@ -99,14 +100,17 @@ void stack_cache_fini(struct stack_cache *c)
 	}
 }
 
-static struct stack *stack_map(size_t bytes)
+static struct stack *stack_map(struct stack_cache *c)
 {
-	size_t guard = (size_t)sysconf(_SC_PAGESIZE);
+	size_t bytes = c->bytes, guard = (size_t)sysconf(_SC_PAGESIZE);
 	size_t memory_bytes = bytes + guard;
-	uint8_t *memory = mmap(NULL, memory_bytes, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+	uint8_t *memory;
 	struct stack *s;
 
+	if (arena_note_elsewhere(c->arena))
+		return NULL;
+	memory = mmap(NULL, memory_bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
 	if (memory == MAP_FAILED)
 		return NULL;
 	if (mprotect(memory, guard, PROT_NONE)) {
@@ -126,7 +130,7 @@ static struct stack *stack_take(struct stack_cache *c)
 	struct stack *s = c->free;
 
 	if (!s)
-		return stack_map(c->bytes);
+		return stack_map(c);
 	c->free = s->next;
 	return s;
 }

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "base/alloc.h"
 #include "base/compiler.h"
 
 #if (defined(__x86_64__) || defined(__aarch64__)) && !defined(EXTANT_UCONTEXT)
@@ -32,6 +33,7 @@ struct stack {				/* lies at the upper end of its own memory */
 /* Stacks of ended coroutines, for the next ones. All are of one size. */
 struct stack_cache {
 	struct stack *free;
+	struct arena *arena;
 	size_t bytes;
 };
 
@@ -53,7 +55,8 @@ struct context {
 	void *fiber;
 };
 
-void stack_cache_init(struct stack_cache *c, size_t bytes);
+/* `a`: counts the stacks, which do not lie in it. */
+void stack_cache_init(struct stack_cache *c, struct arena *a, size_t bytes);
 void stack_cache_fini(struct stack_cache *c);
 
 /* The context of a caller, on the stack it runs on. */

@@ -22,7 +22,7 @@ static void sched_init(struct sched *s, struct arena *a, const struct sched_opti
 	s->log = opt->log;
 	list_init(&s->ready);
 	list_init(&s->timers);
-	stack_cache_init(&s->stacks, opt->stack_bytes ? opt->stack_bytes : STACK_BYTES);
+	stack_cache_init(&s->stacks, a, opt->stack_bytes ? opt->stack_bytes : STACK_BYTES);
 	random_init_seed(&s->random, opt->seed);
 	epoch_init(s);
 }

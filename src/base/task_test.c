@@ -113,15 +113,20 @@ static void each_caller_has_a_slot(void **state)
 static void without_memory_nobody_enters(void **state)
 {
 	struct task *tasks[32], *t;
-	int spawned = 0, waits = 1;
+	int spawned = 0, waits = 1, err;
 	struct fixture f;
 
 	fixture_open(&f, SCHED_INLINE, 0);
 	arena_fail_at(f.arena, 0);
-	while (task_spawn(f.sched, "task", do_nothing, &waits, &tasks[spawned]) == 0)
-		spawned++;
+	err = task_spawn(f.sched, "task", do_nothing, &waits, &tasks[0]);
+	assert_int_equal(err, -ENOMEM);		/* it has no stack */
+	for (; !err || !spawned; spawned += !err) {
+		arena_fail_at(f.arena, 1);	/* a stack each, and no more */
+		err = task_spawn(f.sched, "task", do_nothing, &waits, &tasks[spawned]);
+	}
 	assert_in_range(spawned, 2, 31);	/* until the first slots were full */
-	t = task_enter(f.sched, "test");	/* it failed once: now there is memory */
+	arena_fail_at(f.arena, UINT64_MAX);
+	t = task_enter(f.sched, "test");	/* now there is memory */
 	assert_non_null(t);
 	task_leave(t);
 	while (spawned > 0)

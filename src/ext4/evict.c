@@ -67,11 +67,30 @@ static int delete_in(struct handle *h, struct inode *i)
 	return err ? err : ext4_free_inode(h, i);
 }
 
-/* An error leaves it an orphan: the next mount tries again. */
-static void delete (struct inode *i)
+/* After an error it is an orphan again; should that fail too, e2fsck finds it. */
+static int delete_once(struct inode *i)
 {
 	struct ext4_fs *fs = i->fs;
 	struct handle *h;
+	int err = __ext4_journal_start(fs, i->ino, "ext4_evict_inode", __LINE__, HT_TRUNCATE,
+				       free_inode_credits(i), 0, &h);
+
+	if (err)
+		return err;
+	err = delete_in(h, i);
+	if (err)
+		ignore_result(ext4_orphan_add(h, i));
+	(void)ext4_journal_stop(fs, h); /* the journal has reported it */
+	return err;
+}
+
+/*
+ * An error leaves it an orphan: the next mount tries again. Without a journal there are no orphans
+ * and nobody tries again, so what fails for want of memory is tried once more.
+ */
+static void delete (struct inode *i)
+{
+	struct ext4_fs *fs = i->fs;
 	int err;
 
 	if (fs->journal && EXT4_S_ISREG(i->mode) && ext4_should_order_data(i)) {
@@ -80,17 +99,11 @@ static void delete (struct inode *i)
 		ignore_result(jbd2_journal_begin_ordered_truncate(fs->journal, &i->jinode));
 	}
 	ext4_truncate_pages(i, 0);
-	err = __ext4_journal_start(fs, i->ino, "ext4_evict_inode", __LINE__, HT_TRUNCATE,
-				      free_inode_credits(i), 0, &h);
-	if (err) {
+	err = delete_once(i);
+	if (err == -ENOMEM)
+		err = delete_once(i);
+	if (err)
 		ext4_clear_inode(i);
-		return;
-	}
-	if (delete_in(h, i)) {
-		ignore_result(ext4_orphan_add(h, i)); /* if it had left them; should that fail too, e2fsck finds it */
-		ext4_clear_inode(i);
-	}
-	(void)ext4_journal_stop(fs, h); /* the journal has reported it */
 }
 
 void ext4_evict_inode(struct inode *i)

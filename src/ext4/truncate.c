@@ -227,10 +227,8 @@ static int truncate_in(struct handle *h, struct inode *inode)
 	rwlock_unwrite(&inode->map_lock);
 	if (inode->fs->opt.sync || inode->flags & EXT4_SYNC_FL)
 		h->sync = true;
-	if (inode->nlink) {
-		last = ext4_orphan_del(h, inode);
-		err = err ? err : last;
-	}
+	if (!err && inode->nlink) /* else an orphan: the next mount frees the rest */
+		err = ext4_orphan_del(h, inode);
 	attr_write_begin(inode);
 	inode->mtime = inode->ctime = now;
 	attr_write_end(inode);
@@ -238,18 +236,12 @@ static int truncate_in(struct handle *h, struct inode *inode)
 	return err ? err : last;
 }
 
-int ext4_truncate(struct inode *inode)
+static int truncate_once(struct inode *inode)
 {
 	struct ext4_fs *fs = inode->fs;
 	struct handle *h;
 	int err, stop;
 
-	TRACE_SCOPE(fs, ext4_truncate);
-	trace(fs, ext4_truncate_enter, inode->ino, inode->blocks);
-	if (!can_truncate(inode))
-		return 0;
-	if (!inode->size && fs->opt.auto_da_alloc)
-		atomic_fetch_or(&inode->state, INODE_DA_CLOSE);
 	err = ext4_journal_start(fs, inode->ino, HT_TRUNCATE, ext4_writepage_credits(inode), &h);
 	if (err)
 		return err;
@@ -257,6 +249,25 @@ int ext4_truncate(struct inode *inode)
 	stop = ext4_journal_stop(fs, h);
 	trace(fs, ext4_truncate_exit, inode->ino, inode->blocks);
 	return err ? err : stop;
+}
+
+/*
+ * The size is another one already. What fails for want of memory is tried once more: without a
+ * journal there are no orphans, and nobody else would free the rest.
+ */
+int ext4_truncate(struct inode *inode)
+{
+	struct ext4_fs *fs = inode->fs;
+	int err;
+
+	TRACE_SCOPE(fs, ext4_truncate);
+	trace(fs, ext4_truncate_enter, inode->ino, inode->blocks);
+	if (!can_truncate(inode))
+		return 0;
+	if (!inode->size && fs->opt.auto_da_alloc)
+		atomic_fetch_or(&inode->state, INODE_DA_CLOSE);
+	err = truncate_once(inode);
+	return err == -ENOMEM ? truncate_once(inode) : err;
 }
 
 /* ---- setattr */
