@@ -6,8 +6,9 @@
  *
  * A small piece's owner is the slab it was cut from: some KiB of the C library's memory, all pieces
  * of one size class. Slabs of a class start small and double, so that a mount that needs three
- * extents costs little and one that needs a million makes few slabs. A slab with nothing in use
- * goes back to the C library unless it is the last of its class with room.
+ * extents costs little and one that needs a million makes few slabs: of a class with many, in a
+ * large arena, each is a chunk. A slab with nothing in use goes back unless it is the last of its
+ * class with room.
  *
  * The state tells a live piece from a freed one: a second free is found, not suffered.
  */
@@ -38,11 +39,13 @@ struct slab {
 	struct list in_shard;
 	struct list with_room;		/* empty: no room */
 	struct shard *home;
+	struct stretch *stretch;	/* it is a chunk of; NULL: the C library's */
 	struct free_piece *free;	/* freed pieces */
 	char *fresh, *end;		/* what was never used */
 	uint32_t used;
 	uint32_t size_class;
-	size_t footprint;
+	size_t bytes;			/* CHUNK_BYTES: a chunk */
+	char pad[8];			/* to a multiple of 16 */
 };
 _Static_assert(sizeof(struct slab) % 16 == 0, "pieces are aligned to 16 bytes");
 
@@ -50,6 +53,7 @@ _Static_assert(sizeof(struct slab) % 16 == 0, "pieces are aligned to 16 bytes");
 #define SLAB_FIRST_BYTES   1024
 #define SLAB_DOUBLINGS_MAX 5u
 #define SLAB_PIECES_MIN    4
+#define SLABS_FEW	   64u /* a class with more gets chunks */
 
 /* ---- size classes */
 
@@ -88,8 +92,11 @@ static void shard_init(struct shard *s, const pthread_mutexattr_t *attr)
 	list_init(&s->slabs);
 	list_init(&s->regions);
 	list_init(&s->large);
+	list_init(&s->stretches);
+	list_init(&s->stretches_with_room);
 	room_init(s->classes, SIZE_CLASS_COUNT);
 	room_init(s->orders, BLOCK_ORDER_COUNT);
+	room_init(s->sided, BLOCK_ORDER_COUNT);
 }
 
 /*
@@ -118,23 +125,36 @@ bool arena_fails_now(struct arena *a)
 
 /* ---- small pieces */
 
+static size_t slab_bytes(const struct room *room, uint32_t size_class)
+{
+	size_t bytes = (size_t)SLAB_FIRST_BYTES << min(room->count, SLAB_DOUBLINGS_MAX);
+
+	return max(bytes, sizeof(struct slab) + SLAB_PIECES_MIN * class_bytes(size_class));
+}
+
 static struct slab *slab_create(struct shard *s, uint32_t size_class)
 {
 	struct room *room = &s->classes[size_class];
-	size_t bytes = (size_t)SLAB_FIRST_BYTES << min(room->count, SLAB_DOUBLINGS_MAX);
-	struct slab *slab;
+	bool is_chunk = room->count >= SLABS_FEW && shard_is_large(s);
+	size_t bytes = is_chunk ? CHUNK_BYTES : slab_bytes(room, size_class);
+	struct stretch *stretch = NULL;
+	struct slab *slab = is_chunk ? chunk_alloc(s, true, &stretch) : malloc(bytes);
 
-	bytes = max(bytes, sizeof(*slab) + SLAB_PIECES_MIN * class_bytes(size_class));
-	slab = malloc(bytes);
 	if (!slab)
 		return NULL;
-	*slab = (struct slab){ .home = s, .size_class = size_class, .footprint = bytes };
+	*slab = (struct slab){
+		.home = s,
+		.stretch = stretch,
+		.size_class = size_class,
+		.bytes = bytes,
+	};
 	slab->fresh = (char *)(slab + 1);
 	slab->end = (char *)slab + bytes;
 	list_add_head(&s->slabs, &slab->in_shard);
 	list_add_head(&room->with_room, &slab->with_room);
 	room->count++;
-	shard_add_footprint(s, bytes);
+	if (!is_chunk)
+		shard_add_footprint(s, bytes);
 	return slab;
 }
 
@@ -145,7 +165,11 @@ static void slab_destroy(struct slab *slab)
 	list_remove(&slab->in_shard);
 	list_remove(&slab->with_room);
 	s->classes[slab->size_class].count--;
-	shard_add_footprint(s, -slab->footprint);
+	if (slab->bytes == CHUNK_BYTES) {
+		chunk_free(s, slab, slab->stretch);
+		return;
+	}
+	shard_add_footprint(s, -slab->bytes);
 	free(slab);
 }
 
@@ -297,10 +321,12 @@ static void shard_fini(struct shard *s)
 	struct large *large, *next_large;
 
 	list_for_each_safe(slab, next_slab, &s->slabs, in_shard)
-		free(slab);
+		if (!slab->stretch)
+			free(slab);
 	list_for_each_safe(large, next_large, &s->large, in_shard)
 		free(large->start);
 	shard_drop_regions(s);
+	shard_drop_stretches(s);
 	pthread_mutex_destroy(&s->lock);
 }
 

@@ -49,6 +49,26 @@ must_check void *arena_block_alloc(struct arena *a, size_t size);
 void arena_block_free(struct arena *a, void *p, size_t size);
 
 /*
+ * A block with a side: 2^side_bits bytes (128 at least, a quarter of the block at most; in one
+ * arena the same for all blocks of a size) that describe it. One allocation. Both lie in the same
+ * region, and the address of the side tells that of the block: who is about to read both need not
+ * wait for one to know where the other is.
+ */
+#define ARENA_SIDE_BITS_MIN 7
+must_check void *arena_block_alloc_sided(struct arena *a, size_t size, uint32_t side_bits,
+					 void **side);
+void arena_block_free_sided(struct arena *a, void *p, size_t size);
+/* The block of a side, to be prefetched. Without regions: anywhere. */
+#define ARENA_REGION_BITS 18
+static inline const void *arena_block_beside(const void *side, uint32_t size_bits,
+					     uint32_t side_bits)
+{
+	uintptr_t at = (uintptr_t)side, in_region = at & (((uintptr_t)1 << ARENA_REGION_BITS) - 1);
+
+	return (const void *)(at - in_region + (in_region >> side_bits << size_bits));
+}
+
+/*
  * What is allocated now, in bytes, and how many allocations were made since the arena began (a piece made larger
  * where it lies is one).
  */

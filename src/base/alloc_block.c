@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The arena: blocks of bytes, aligned to their size and without a header. They lie in regions of
- * 256 KiB that are aligned to their own size, so that a block's address tells its region. The
- * region's description lies where its first block would be; of that only the first page is ever
- * touched, so that it costs a sixty-fourth at most.
+ * The arena: blocks of bytes, aligned to their size and without a header. They lie in regions, each
+ * a chunk, so that a block's address tells its region. The region's description lies where its
+ * first block would be; of that only the first page is ever touched, so that it costs a
+ * sixty-fourth at most. (Of a huge page all is there: blocks larger than a page get none.)
  *
- * Free blocks are linked through their own first bytes. An empty region goes back to the C library
- * unless it is the last of its size with room.
+ * Blocks with a side: the sides lie together where the first blocks would be, in the order of the
+ * blocks; the description lies where the sides of those first blocks would be.
+ *
+ *	| description, side 2, side 3, ... side 63 | block 2 | block 3 | ... block 63 |
+ *
+ * Free blocks are linked through their own first bytes. An empty region is given back unless it is
+ * the last of its size with room.
  *
  * With the address sanitizer a block is a piece of the C library's of twice its size: its
  * description lies at the start, the block in the second half, and what is between is poisoned.
@@ -18,8 +23,9 @@
 
 #include "base/assert.h"
 
-#define REGION_BYTES ((size_t)256 << 10)
+#define REGION_BYTES CHUNK_BYTES
 #define REGION_MAGIC 0x4e610123u
+#define HUGE_ORDER_MAX 12		/* of blocks that may lie in huge pages: 4 KiB */
 
 struct free_block {
 	struct free_block *next;
@@ -29,14 +35,17 @@ struct region {
 	struct list in_shard;
 	struct list with_room;		/* empty: no room */
 	struct shard *home;
+	struct stretch *stretch;	/* it is a chunk of; NULL: the C library's */
 	struct free_block *free;
 	uint32_t magic;
 	uint32_t order;			/* log2 of the size of its blocks */
+	uint32_t side_bits;		/* log2 of the size of their sides; 0: they have none */
 	uint32_t used;
 	uint32_t fresh;			/* blocks from here on were never used */
 };
-_Static_assert(sizeof(struct region) <= (size_t)1 << BLOCK_ORDER_MIN,
-	       "a region's description lies in one block");
+_Static_assert(sizeof(struct region) <= (size_t)1 << BLOCK_ORDER_MIN &&
+		       sizeof(struct region) <= (size_t)1 << ARENA_SIDE_BITS_MIN,
+	       "a region's description lies in one block, or one side");
 
 static uint32_t order_of(size_t size)
 {
@@ -47,23 +56,39 @@ static uint32_t order_of(size_t size)
 	return order;
 }
 
-static struct room *room_of(struct shard *s, uint32_t order)
+static struct room *room_of(struct shard *s, uint32_t order, uint32_t side_bits)
 {
-	return &s->orders[order - BLOCK_ORDER_MIN];
+	return &(side_bits ? s->sided : s->orders)[order - BLOCK_ORDER_MIN];
 }
 
-static struct region *region_create(struct shard *s, uint32_t order)
+/* The first one that is a block: before it lie the description and the sides. */
+static uint32_t first_block(uint32_t order, uint32_t side_bits)
 {
-	struct room *room = room_of(s, order);
-	struct region *region = aligned_alloc(REGION_BYTES, REGION_BYTES);
+	size_t sides = side_bits ? REGION_BYTES >> order << side_bits : 1;
+
+	return (uint32_t)((sides + ((size_t)1 << order) - 1) >> order);
+}
+
+static struct region *region_create(struct shard *s, uint32_t order, uint32_t side_bits)
+{
+	struct room *room = room_of(s, order, side_bits);
+	struct stretch *stretch;
+	struct region *region =
+		chunk_alloc(s, order <= HUGE_ORDER_MAX && shard_is_large(s), &stretch);
 
 	if (!region)
 		return NULL;
-	*region = (struct region){ .home = s, .magic = REGION_MAGIC, .order = order, .fresh = 1 };
+	*region = (struct region){
+		.home = s,
+		.stretch = stretch,
+		.magic = REGION_MAGIC,
+		.order = order,
+		.side_bits = side_bits,
+		.fresh = first_block(order, side_bits),
+	};
 	list_add_head(&s->regions, &region->in_shard);
 	list_add_head(&room->with_room, &region->with_room);
 	room->count++;
-	shard_add_footprint(s, REGION_BYTES);
 	return region;
 }
 
@@ -73,9 +98,8 @@ static void region_destroy(struct region *region)
 
 	list_remove(&region->in_shard);
 	list_remove(&region->with_room);
-	room_of(s, region->order)->count--;
-	shard_add_footprint(s, -REGION_BYTES);
-	free(region);
+	room_of(s, region->order, region->side_bits)->count--;
+	chunk_free(s, region, region->stretch);
 }
 
 static bool region_has_room(const struct region *region)
@@ -99,7 +123,7 @@ static void *region_take(struct region *region)
 
 static void region_give_back(struct region *region, void *p)
 {
-	struct room *room = room_of(region->home, region->order);
+	struct room *room = room_of(region->home, region->order, region->side_bits);
 	struct free_block *block = p;
 
 	if (!region_has_room(region))
@@ -111,17 +135,24 @@ static void region_give_back(struct region *region, void *p)
 		region_destroy(region);
 }
 
-static void *region_block_alloc(struct arena *a, uint32_t order)
+static size_t bytes_of(uint32_t order, uint32_t side_bits)
+{
+	return ((size_t)1 << order) + (side_bits ? (size_t)1 << side_bits : 0);
+}
+
+static void *region_block_alloc(struct arena *a, uint32_t order, uint32_t side_bits)
 {
 	struct shard *s = shard_lock_mine(a);
-	struct region *region = list_first(&room_of(s, order)->with_room, struct region, with_room);
+	struct region *region = list_first(&room_of(s, order, side_bits)->with_room, struct region,
+					   with_room);
 	void *p = NULL;
 
 	if (!region)
-		region = region_create(s, order);
+		region = region_create(s, order, side_bits);
 	if (region) {
+		ensure(region->side_bits == side_bits);
 		p = region_take(region);
-		shard_add_bytes(s, (size_t)1 << order);
+		shard_add_bytes(s, bytes_of(order, side_bits));
 		shard_count_allocation(s);
 	}
 	shard_unlock(s);
@@ -136,7 +167,7 @@ static void region_block_free(void *p, uint32_t order)
 	ensure(region->magic == REGION_MAGIC && region->order == order);
 	ensure(((uintptr_t)p & (((size_t)1 << order) - 1)) == 0);
 	shard_lock(s);
-	shard_add_bytes(s, -((size_t)1 << order));
+	shard_add_bytes(s, -bytes_of(order, region->side_bits));
 	region_give_back(region, p);
 	shard_unlock(s);
 }
@@ -146,7 +177,8 @@ void shard_drop_regions(struct shard *s)
 	struct region *region, *next;
 
 	list_for_each_safe(region, next, &s->regions, in_shard)
-		free(region);
+		if (!region->stretch)
+			free(region);
 }
 
 #if ARENA_PASSES_THROUGH
@@ -179,14 +211,44 @@ static void block_free(void *p, uint32_t order)
 	free(large);
 }
 
+/* The side lies right before the block. */
+static void *sided_alloc(struct arena *a, uint32_t order, uint32_t side_bits, void **side)
+{
+	char *p = block_alloc(a, order);
+
+	*side = p ? p - ((size_t)1 << side_bits) : NULL;
+	if (p)
+		ASAN_UNPOISON_MEMORY_REGION(*side, (size_t)1 << side_bits);
+	return p;
+}
+
+static void sided_free(void *p, uint32_t order)
+{
+	block_free(p, order);
+}
+
 #else
 
 static void *block_alloc(struct arena *a, uint32_t order)
 {
-	return region_block_alloc(a, order);
+	return region_block_alloc(a, order, 0);
 }
 
 static void block_free(void *p, uint32_t order)
+{
+	region_block_free(p, order);
+}
+
+static void *sided_alloc(struct arena *a, uint32_t order, uint32_t side_bits, void **side)
+{
+	char *p = region_block_alloc(a, order, side_bits);
+	size_t at = (uintptr_t)p & (REGION_BYTES - 1);
+
+	*side = p ? p - at + (at >> order << side_bits) : NULL;
+	return p;
+}
+
+static void sided_free(void *p, uint32_t order)
 {
 	region_block_free(p, order);
 }
@@ -204,4 +266,16 @@ void arena_block_free(struct arena *a, void *p, size_t size)
 {
 	if (p)
 		block_free(p, order_of(size));
+}
+
+void *arena_block_alloc_sided(struct arena *a, size_t size, uint32_t side_bits, void **side)
+{
+	ensure(side_bits >= ARENA_SIDE_BITS_MIN && (size_t)4 << side_bits <= size);
+	return arena_fails_now(a) ? NULL : sided_alloc(a, order_of(size), side_bits, side);
+}
+
+void arena_block_free_sided(struct arena *a, void *p, size_t size)
+{
+	if (p)
+		sided_free(p, order_of(size));
 }

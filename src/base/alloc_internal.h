@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/alloc.h"
 #include "base/compiler.h"
 #include "base/list.h"
 
@@ -22,6 +23,7 @@
 #define SIZE_CLASS_COUNT  27		/* 32, 48 ... 128, then four to a doubling, to 4096 */
 #define BLOCK_ORDER_MIN   9 /* 512 bytes */
 #define BLOCK_ORDER_COUNT  8		/* to 64 KiB */
+#define CHUNK_BYTES        ((size_t)1 << ARENA_REGION_BITS)
 
 /* Slabs or regions of one size that have room; those that are full are in the shard's list only. */
 struct room {
@@ -35,11 +37,12 @@ struct shard {
 	struct list slabs;
 	struct list regions;
 	struct list large;
+	struct list stretches, stretches_with_room;
 	_Atomic size_t bytes;
 	_Atomic size_t footprint;
 	_Atomic uint64_t allocations;
 	struct room classes[SIZE_CLASS_COUNT];
-	struct room orders[BLOCK_ORDER_COUNT];
+	struct room orders[BLOCK_ORDER_COUNT], sided[BLOCK_ORDER_COUNT];
 } __attribute__((aligned(64)));
 
 struct arena {
@@ -82,8 +85,19 @@ static inline void shard_count_allocation(struct shard *s)
 /* Whether the allocation about to be made is the one that was asked to fail. */
 bool arena_fails_now(struct arena *a);
 
-/* Gives all regions of a shard back to the C library (alloc_block.c). */
+/* Gives all regions of a shard back that are no chunk of a stretch (alloc_block.c). */
 void shard_drop_regions(struct shard *s);
+
+/*
+ * Chunks of CHUNK_BYTES, aligned to their size (alloc_chunk.c); they count their footprint.
+ * `huge`: from a stretch, which is *home then; NULL: from the C library. With the shard's lock.
+ */
+struct stretch;
+void *chunk_alloc(struct shard *s, bool huge, struct stretch **home);
+void chunk_free(struct shard *s, void *chunk, struct stretch *home);
+/* It holds so much that whole stretches are worth their while. */
+bool shard_is_large(const struct shard *s);
+void shard_drop_stretches(struct shard *s);
 
 /*
  * A piece that comes straight from the C library (alloc.c). `start` is what the C library gave,

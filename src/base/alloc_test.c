@@ -146,6 +146,71 @@ static void what_is_empty_goes_back(void **state)
 	arena_destroy(a);
 }
 
+/* Of 64 MiB most lies in huge pages, if the machine has any; it comes and goes all the same. */
+static void a_large_arena_is_as_exact_as_a_small_one(void **state)
+{
+	enum { COUNT = 16 << 10 };
+	static void *pieces[COUNT], *blocks[COUNT];
+	struct arena *a = arena_create();
+	size_t at_start = arena_footprint(a);
+
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < COUNT; i++) {
+			pieces[i] = arena_alloc(a, 600);
+			blocks[i] = arena_block_alloc(a, 4096);
+			assert_int_equal((uintptr_t)blocks[i] % 4096, 0);
+			memset(pieces[i], i, 600);
+			memset(blocks[i], i, 4096);
+		}
+		assert_int_equal(arena_bytes(a), COUNT * (600 + 4096));
+		assert_true(ARENA_PASSES_THROUGH ||
+			    arena_footprint(a) <= arena_bytes(a) + arena_bytes(a) / 4);
+		for (int i = round; i < COUNT; i += 2) {
+			assert_true(filled_with(pieces[i], i, 600));
+			assert_true(filled_with(blocks[i], i, 4096));
+			arena_free(a, pieces[i]);
+			arena_block_free(a, blocks[i], 4096);
+		}
+		for (int i = 1 - round; i < COUNT; i += 2) {
+			assert_true(filled_with(pieces[i], i, 600));
+			arena_free(a, pieces[i]);
+			arena_block_free(a, blocks[i], 4096);
+		}
+		assert_int_equal(arena_bytes(a), 0);
+		assert_true(arena_footprint(a) <= at_start + (4 << 20));
+	}
+	arena_destroy(a);
+}
+
+static void sides_and_blocks_lead_to_each_other(void **state)
+{
+	enum { COUNT = 300 };
+	static void *blocks[COUNT], *sides[COUNT];
+
+	for (uint32_t bits = 12; bits <= 16; bits++) {
+		struct arena *a = arena_create();
+
+		arena_fail_at(a, 0);
+		assert_null(arena_block_alloc_sided(a, (size_t)1 << bits, 8, &sides[0]));
+		for (int i = 0; i < COUNT; i++) {
+			blocks[i] = arena_block_alloc_sided(a, (size_t)1 << bits, 8, &sides[i]);
+			assert_int_equal((uintptr_t)blocks[i] % ((size_t)1 << bits), 0);
+			memset(blocks[i], i, (size_t)1 << bits);
+			memset(sides[i], i + 1, 256);
+			if (!ARENA_PASSES_THROUGH)
+				assert_ptr_equal(arena_block_beside(sides[i], bits, 8), blocks[i]);
+		}
+		for (int i = 0; i < COUNT; i++) {
+			assert_true(filled_with(blocks[i], i, (size_t)1 << bits));
+			assert_true(filled_with(sides[i], i + 1, 256));
+			arena_block_free_sided(a, blocks[i], (size_t)1 << bits);
+		}
+		arena_block_free_sided(a, NULL, 4096);
+		assert_int_equal(arena_bytes(a), 0);
+		arena_destroy(a);
+	}
+}
+
 static void the_chosen_allocation_fails_once(void **state)
 {
 	struct arena *a = arena_create();
@@ -273,6 +338,8 @@ int main(void)
 		cmocka_unit_test(random_use_keeps_every_byte),
 		cmocka_unit_test(blocks_are_aligned_to_their_size),
 		cmocka_unit_test(what_is_empty_goes_back),
+		cmocka_unit_test(a_large_arena_is_as_exact_as_a_small_one),
+		cmocka_unit_test(sides_and_blocks_lead_to_each_other),
 		cmocka_unit_test(the_chosen_allocation_fails_once),
 		cmocka_unit_test(copies_and_zeros),
 		cmocka_unit_test(an_arena_is_dropped_as_a_whole),
