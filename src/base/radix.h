@@ -45,6 +45,13 @@ void radix_replace(struct radix *r, uint64_t key, void *entry);
 /* Takes the entry and its tags out; yields it, or NULL when there was none. */
 void *radix_remove(struct radix *r, uint64_t key);
 void *radix_lookup(const struct radix *r, uint64_t key);
+/*
+ * The entries at `key`, `key` + 1 and so on, up to `max` of them, up to the first that is missing;
+ * how many. Perhaps fewer: those that lie in one node.
+ */
+uint32_t radix_lookup_run(const struct radix *r, uint64_t key, void **out, uint32_t max);
+/* What is there will be looked up soon. */
+void radix_prefetch(const struct radix *r, uint64_t key);
 
 /* The entry is there. */
 void radix_set_tag(struct radix *r, uint64_t key, enum radix_tag tag);

@@ -355,6 +355,35 @@ static void a_reader_finds_a_moving_entry(void **state)
 	arena_destroy(a);
 }
 
+static void runs_end_at_the_first_gap(void **state)
+{
+	struct arena *a = arena_create();
+	struct radix r;
+	static int entries[200];
+	void *out[64];
+
+	radix_init(&r, a, NULL);
+	assert_int_equal(radix_lookup_run(&r, 0, out, 1), 0);
+	assert_int_equal(radix_insert(&r, 0, &entries[0]), 0);
+	assert_int_equal(radix_lookup_run(&r, 0, out, 3), 1);	/* a lone entry */
+	assert_ptr_equal(out[0], &entries[0]);
+	assert_int_equal(radix_lookup_run(&r, 1, out, 3), 0);
+	for (uint64_t key = 1; key < 200; key++) {
+		if (key != 100)
+			assert_int_equal(radix_insert(&r, key, &entries[key]), 0);
+	}
+	assert_int_equal(radix_lookup_run(&r, 0, out, 10), 10);
+	assert_int_equal(radix_lookup_run(&r, 60, out, 10), 4);	/* to the end of a node */
+	assert_int_equal(radix_lookup_run(&r, 90, out, 64), 10);	/* to the gap */
+	assert_ptr_equal(out[9], &entries[99]);
+	assert_int_equal(radix_lookup_run(&r, 100, out, 64), 0);
+	assert_int_equal(radix_lookup_run(&r, 1000000, out, 64), 0);
+	radix_prefetch(&r, 50);
+	radix_prefetch(&r, 1000000);
+	radix_fini(&r);
+	arena_destroy(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +391,7 @@ int main(void)
 		cmocka_unit_test(changes_far_apart),
 		cmocka_unit_test(a_lone_entry_at_zero_needs_no_node),
 		cmocka_unit_test(a_failed_insertion_changes_nothing),
+		cmocka_unit_test(runs_end_at_the_first_gap),
 		cmocka_unit_test(readers_beside_a_writer),
 		cmocka_unit_test(a_reader_finds_a_moving_entry),
 	};

@@ -2,19 +2,27 @@
 /*
  * The page cache and the life of a page.
  *
- * A page is one allocation for the descriptor with its blocks, and one for the bytes. It is found
- * inside an epoch: the tree is walked, and a reference taken with a compare-and-swap that refuses a
- * dying page. The bytes are free with the last reference, the descriptor after the epochs of those
- * who may still stand on it. The cache itself goes with the last of its descriptors.
+ * A page is one allocation: a block for the bytes, whose side is the descriptor. It is found inside
+ * an epoch: the tree is walked, and a reference taken with a compare-and-swap that refuses a dying
+ * page. Who only copies needs none: the memory of a page is free after the epochs of those who may
+ * still stand on it. The cache itself goes with the last of its pages' memory.
  */
 #include "cache/page.h"
 
+#include <string.h>
 #include "base/assert.h"
 #include "cache/page_internal.h"
 
-#define PAGE_BYTES_MIN 4096u
+#define PAGE_BYTES_MIN	 4096u
+#define CACHE_LINE_BYTES 64
+#define PREFETCH_LINES	 32		/* half of a small page: the processor does the rest itself */
 
 /* ---- the cache */
+
+static size_t descriptor_bytes(const struct page_cache *c)
+{
+	return sizeof(struct page) + c->blocks_per_page * sizeof(struct page_block);
+}
 
 int page_cache_create(const struct page_cache_options *opt, struct page_cache **out)
 {
@@ -24,7 +32,11 @@ int page_cache_create(const struct page_cache_options *opt, struct page_cache **
 		return -ENOMEM;
 	c->opt = *opt;
 	c->page_bytes = max(opt->block_size, PAGE_BYTES_MIN);
+	c->page_bits = (uint32_t)__builtin_ctz(c->page_bytes);
 	c->blocks_per_page = c->page_bytes / opt->block_size;
+	while (1u << c->descriptor_bits < descriptor_bytes(c) ||
+	       c->descriptor_bits < ARENA_SIDE_BITS_MIN)
+		c->descriptor_bits++;
 	c->things = 1;
 	bit_wait_init(&c->waits);
 	lru_init(c);
@@ -72,24 +84,18 @@ uint64_t page_cache_reclaimed_pages(const struct page_cache *c)
 
 /* ---- beginning and end of a page */
 
-static size_t descriptor_bytes(const struct page_cache *c)
-{
-	return sizeof(struct page) + c->blocks_per_page * sizeof(struct page_block);
-}
-
 /* LOCKED, with one reference. */
 static struct page *page_alloc(struct mapping *m, uint64_t index)
 {
 	struct page_cache *c = m->cache;
-	struct page *p = arena_zalloc(c->opt.arena, descriptor_bytes(c));
+	struct page *p;
+	void *side, *data = arena_block_alloc_sided(c->opt.arena, c->page_bytes,
+						    c->descriptor_bits, &side);
 
-	if (!p)
+	if (!data)
 		return NULL;
-	p->data = arena_block_alloc(c->opt.arena, c->page_bytes);
-	if (!p->data) {
-		arena_free(c->opt.arena, p);
-		return NULL;
-	}
+	p = memset(side, 0, descriptor_bytes(c));
+	p->data = data;
 	p->state = PAGE_LOCKED;
 	p->refs = 1;
 	p->index = index;
@@ -102,12 +108,12 @@ static struct page *page_alloc(struct mapping *m, uint64_t index)
 	return p;
 }
 
-static void descriptor_free(struct epoch_node *node)
+static void memory_free(struct epoch_node *node)
 {
 	struct page *p = container_of(node, struct page, retire);
 	struct page_cache *c = p->cache;
 
-	arena_free(c->opt.arena, p);
+	arena_block_free_sided(c->opt.arena, p->data, c->page_bytes);
 	drop_thing(c);
 }
 
@@ -116,8 +122,7 @@ void page_free(struct page *p)
 	struct page_cache *c = p->cache;
 
 	budget_uncharge(c->opt.budget, descriptor_bytes(c) + c->page_bytes);
-	arena_block_free(c->opt.arena, p->data, c->page_bytes);
-	epoch_retire(&p->retire, descriptor_free);
+	epoch_retire(&p->retire, memory_free);
 }
 
 void page_put(struct page *p)
@@ -150,6 +155,31 @@ struct page *page_find(struct mapping *m, uint64_t index)
 		return NULL;
 	mark_used(p);
 	return p;
+}
+
+
+/* Its bytes are fetched beside the descriptor that says where they are. */
+static void prefetch_first(const struct page_cache *c, const struct page *p)
+{
+	const char *data = arena_block_beside(p, c->page_bits, c->descriptor_bits);
+
+	__builtin_prefetch(p);
+	for (int line = 0; line < PREFETCH_LINES; line++)
+		__builtin_prefetch(data + line * CACHE_LINE_BYTES);
+}
+
+uint32_t page_peek_run(struct mapping *m, uint64_t index, struct page **out, uint32_t max)
+{
+	uint32_t count = radix_lookup_run(&m->pages, index, (void **)out, max);
+
+	sched_step();
+	if (count)
+		prefetch_first(m->cache, out[0]);
+	for (uint32_t i = 1; i < count; i++)
+		__builtin_prefetch(out[i]);
+	for (uint32_t i = 0; i < count; i++)
+		mark_used(out[i]);
+	return count;
 }
 
 /* *existing is referenced; NULL: `fresh` is in the tree. */

@@ -136,6 +136,12 @@ void mapping_fini(struct mapping *m);
  */
 struct page *page_find(struct mapping *m, uint64_t index);
 /*
+ * Pages that follow each other, from `index` on up to the first that is not there, and up to `max`;
+ * how many. Perhaps fewer: what is found at one go. Inside an epoch of the caller's, and not
+ * referenced: until he leaves it they keep their bytes, also when they are removed.
+ */
+uint32_t page_peek_run(struct mapping *m, uint64_t index, struct page **out, uint32_t max);
+/*
  * Referenced and locked; made, not uptodate and its bytes not zeroed, when it is not there.
  * -ENOMEM.
  */

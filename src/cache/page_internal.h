@@ -33,7 +33,8 @@ struct lru_part {
 
 struct page_cache {
 	struct page_cache_options opt;	/* constant */
-	uint32_t page_bytes;		/* constant */
+	uint32_t page_bytes, page_bits;	/* constant */
+	uint32_t descriptor_bits;	/* constant; log2 of what a page's description takes */
 	uint32_t blocks_per_page;	/* constant */
 	struct bit_wait waits;
 	struct lru_part lru[LRU_PARTS];

@@ -126,6 +126,33 @@ static void walks_go_by_index_and_tag(void **state)
 	with_pages(run_walks, NO_LIMIT);
 }
 
+static void run_peeking(struct page_rig *r)
+{
+	struct page *found[8];
+	uint8_t *data;
+
+	for (uint64_t i = 4; i < 8; i++)
+		make_page(r, i, PAGE_UPTODATE);
+	assert_int_equal(page_peek_run(&r->m, 3, found, 8), 0);
+	epoch_enter();
+	assert_int_equal(page_peek_run(&r->m, 4, found, 3), 3);
+	assert_int_equal(page_peek_run(&r->m, 5, found, 8), 3);
+	data = memset(found[2]->data, 7, page_size(r->pages));
+	mapping_remove_pages(&r->m, 0, UINT64_MAX, NULL, NULL);
+	for (uint64_t i = 100; i < 200; i++) {	/* what may be free by now would be used again */
+		make_page(r, i, PAGE_UPTODATE);
+		page_put(page_find(&r->m, i));
+	}
+	assert_true(found[2]->state & PAGE_REMOVED);
+	assert_int_equal(data[0], 7);
+	epoch_leave();
+}
+
+static void what_is_peeked_at_keeps_its_bytes(void **state)
+{
+	with_pages(run_peeking, NO_LIMIT);
+}
+
 /* ---- errors */
 
 static void fail_writeback(struct page_rig *r, int err)
@@ -274,6 +301,7 @@ int main(void)
 		cmocka_unit_test(a_page_is_made_once),
 		cmocka_unit_test(counts_and_tags_follow_the_states),
 		cmocka_unit_test(walks_go_by_index_and_tag),
+		cmocka_unit_test(what_is_peeked_at_keeps_its_bytes),
 		cmocka_unit_test(an_error_is_told_once_to_each_file),
 		cmocka_unit_test(memory_is_flat_while_pages_stream),
 		cmocka_unit_test(each_allocation_may_fail),

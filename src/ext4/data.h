@@ -39,6 +39,8 @@ must_check int ext4_read_page(struct inode *inode, uint64_t index, struct ext4_r
 			      uint64_t wanted_pages, struct page **out);
 /* The page at `index` of an inode that is small: uptodate and referenced, read alone {ext4_readpage}. */
 must_check int ext4_read_single_page(struct inode *inode, uint64_t index, struct page **out);
+/* A read at `pos` is on its way: what it looks at first is fetched meanwhile. Inside an epoch. */
+void ext4_read_soon(struct inode *inode, uint64_t pos);
 /* Copies from pages (or holes) up to the size; returns bytes. Takes no lock where all is cached. */
 must_check int64_t ext4_read(struct inode *inode, uint64_t pos, void *buf, size_t len,
 			     struct ext4_readahead *ra);

@@ -11,14 +11,20 @@
 #include "ext4/kinds.h"
 #include "ext4/map.h"
 
+/* The page is the larger of 4 KiB and the block. */
+static inline uint32_t ext4_page_bits(const struct ext4_fs *fs)
+{
+	return max((uint32_t)fs->geo.block_bits, 12u);
+}
+
 static inline uint32_t ext4_page_size(const struct ext4_fs *fs)
 {
-	return page_size(fs->pages);
+	return 1u << ext4_page_bits(fs);
 }
 
 static inline uint64_t ext4_page_index(const struct ext4_fs *fs, uint64_t pos)
 {
-	return pos / page_size(fs->pages);
+	return pos >> ext4_page_bits(fs);
 }
 
 /* The first block of a page. */

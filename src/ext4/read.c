@@ -13,12 +13,14 @@
  */
 #include <string.h>
 #include "base/assert.h"
+#include "base/copy.h"
 #include "ext4/data_internal.h"
 
 /* 128 KiB is what Linux reads ahead by default; a call that asks for more gets more at once. */
 #define READAHEAD_BYTES	(128u << 10)
 #define REQUEST_BYTES	(2u << 20)
 #define WINDOW_PAGES	512
+#define RUN_PAGES	16		/* copied in one epoch */
 
 /* ---- reading a window */
 
@@ -403,35 +405,85 @@ racy_reader static void copy_out(uint8_t *to, const uint8_t *from, size_t len)
 #else
 static void copy_out(uint8_t *to, const uint8_t *from, size_t len)
 {
-	memcpy(to, from, len);
+	copy_bytes(to, from, len);
 }
 #endif
+
+/* The part of a read that lies in the page, at its beginning. */
+static size_t copy_page(const struct ext4_fs *fs, const struct page *p, uint64_t pos, void *buf,
+			size_t len)
+{
+	size_t from = pos & (ext4_page_size(fs) - 1), n = min(ext4_page_size(fs) - from, len);
+
+	copy_out(buf, p->data + from, n);
+	return n;
+}
+
+/*
+ * As much of the beginning of a read as lies in pages that are there, found several at a time. It
+ * stops at a page that has to be read, and at one that carries the mark.
+ */
+static size_t read_cached(struct inode *inode, uint64_t pos, uint8_t *buf, size_t len)
+{
+	struct ext4_fs *fs = inode->fs;
+	uint64_t first = ext4_page_index(fs, pos), last = ext4_page_index(fs, pos + len - 1);
+	struct page *pages[RUN_PAGES];
+	uint32_t count;
+	size_t done = 0;
+
+	guard_epoch();
+	count = page_peek_run(&inode->mapping, first, pages,
+			      (uint32_t)min(last - first + 1, (uint64_t)RUN_PAGES));
+	for (uint32_t i = 0; i < count; i++) {
+		if ((atomic_load_explicit(&pages[i]->state, memory_order_acquire) &
+		     (PAGE_UPTODATE | PAGE_READAHEAD)) != PAGE_UPTODATE)
+			break;
+		done += copy_page(fs, pages[i], pos + done, buf + done, len - done);
+	}
+	return done;
+}
+
+/* The beginning of a read from its first page, which is read when need be. 0: the file ends. */
+static int64_t read_one(struct inode *inode, uint64_t pos, uint8_t *buf, size_t len,
+			struct ext4_readahead *ra)
+{
+	struct ext4_fs *fs = inode->fs;
+	uint64_t index = ext4_page_index(fs, pos);
+	struct page *p;
+	int64_t n = ext4_read_page(inode, index, ra,
+				   ext4_page_index(fs, pos + len - 1) - index + 1, &p);
+
+	if (n || !p)
+		return n;
+	n = (int64_t)copy_page(fs, p, pos, buf, len);
+	page_put(p);
+	return n;
+}
+
+void ext4_read_soon(struct inode *inode, uint64_t pos)
+{
+	radix_prefetch(&inode->mapping.pages, ext4_page_index(inode->fs, pos));
+}
 
 int64_t ext4_read(struct inode *inode, uint64_t pos, void *buf, size_t len,
 		  struct ext4_readahead *ra)
 {
-	struct ext4_fs *fs = inode->fs;
-	uint32_t psize = ext4_page_size(fs);
 	uint64_t size = inode->size, done = 0;
-	struct page *p;
+	int64_t n = 0;
 
 	if (pos >= size)
 		return 0;
 	len = (size_t)min((uint64_t)len, size - pos);
 	while (done < len) {
-		uint64_t at = pos + done, index = at / psize;
-		uint32_t from = (uint32_t)(at % psize);
-		uint32_t n = (uint32_t)min((uint64_t)(psize - from), len - done);
-		int err = ext4_read_page(inode, index, ra, (pos + len - 1) / psize - index + 1, &p);
+		uint8_t *to = (uint8_t *)buf + done;
 
-		if (err)
-			return done ? (int64_t)done : err;
-		if (!p)
+		n = (int64_t)read_cached(inode, pos + done, to, len - done);
+		if (!n)
+			n = read_one(inode, pos + done, to, len - done, ra);
+		if (n <= 0)
 			break;
-		copy_out((uint8_t *)buf + done, p->data + from, n);
-		ra->prev_index = index;
-		page_put(p);
-		done += n;
+		done += (uint64_t)n;
+		ra->prev_index = ext4_page_index(inode->fs, pos + done - 1);
 	}
-	return (int64_t)done;
+	return done ? (int64_t)done : n;
 }

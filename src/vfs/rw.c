@@ -48,10 +48,21 @@ static int64_t do_read(struct file *f, void *buf, size_t len, int64_t pos)
 	return n;
 }
 
+static int file_get_to_read(struct vfs *v, int fd, int64_t pos, struct file **out)
+{
+	int err;
+
+	guard_epoch();
+	err = file_get(v, fd, out);
+	if (!err)
+		ext4_read_soon((*out)->inode, (uint64_t)pos);
+	return err;
+}
+
 int64_t vfs_pread(struct vfs *v, int fd, void *buf, size_t len, int64_t pos)
 {
 	autofile f = NULL;
-	int err = pos < 0 ? -EINVAL : file_get(v, fd, &f);
+	int err = pos < 0 ? -EINVAL : file_get_to_read(v, fd, pos, &f);
 
 	return err ? err : do_read(f, buf, len, pos);
 }
