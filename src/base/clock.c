@@ -37,9 +37,11 @@ int64_t clock_realtime(const struct clock *c)
 	return c->is_virtual ? c->realtime_ns : read_clock(CLOCK_REALTIME);
 }
 
+/* The machine's clock has ticks of its own; read in those, it costs next to nothing. */
 int64_t clock_stamp(const struct clock *c)
 {
-	int64_t now = clock_realtime(c), past_tick;
+	int64_t now = c->is_virtual ? c->realtime_ns : read_clock(CLOCK_REALTIME_COARSE);
+	int64_t past_tick;
 
 	if (c->tick_ns <= 1)
 		return now;

@@ -32,7 +32,7 @@ void clock_init_virtual(struct clock *c, int64_t realtime_ns, int64_t tick_ns);
 
 int64_t clock_monotonic(const struct clock *c);
 int64_t clock_realtime(const struct clock *c);
-/* The time to stamp inodes with: realtime, in ticks. */
+/* The time to stamp inodes with: realtime, in ticks; the machine's clock in the kernel's ticks. */
 int64_t clock_stamp(const struct clock *c);
 /*
  * Moves a virtual clock to the monotonic time `ns`; never backwards. The scheduler calls it when
