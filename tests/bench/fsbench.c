@@ -270,6 +270,7 @@ static const struct {
 	{ "replace", "n=1000 size=4096: create+write+fsync+rename over", w_replace },
 	{ "overwrite", "n=2000 mb=64: random 4 KiB of a written file, fsync each", w_overwrite },
 	{ "mcreate", "root threads=2 n=20000 size=0 fsync=0 shared=0: new files", w_mcreate },
+	{ "mwrite", "root threads=2 mb=512 bs=16384 file_mb=8: new blocks, each thread in its group", w_mwrite },
 	{ "tree", "n=20000 dirs=600 seed=3: mixed sizes, nested", w_tree },
 	{ "walk", "n dirs seed (of tree): readdir+stat+read all", w_walk },
 	{ "frag", "mb=400: every other block, fsync included", w_frag },

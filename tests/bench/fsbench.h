@@ -92,6 +92,7 @@ void w_append(const struct spec *s);
 void w_replace(const struct spec *s);
 void w_overwrite(const struct spec *s);
 void w_mcreate(const struct spec *s);
+void w_mwrite(const struct spec *s);
 void w_tree(const struct spec *s);
 void w_walk(const struct spec *s);
 void w_frag(const struct spec *s);
