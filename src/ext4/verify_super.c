@@ -309,6 +309,12 @@ static int read_special_inodes(const struct super_parse *p)
 
 	if (geo->feature_compat & EXT4_FEATURE_COMPAT_HAS_JOURNAL)
 		geo->journal_inum = le32_get(p->sb->s_journal_inum);
+	if (geo->feature_compat & EXT4_FEATURE_COMPAT_HAS_JOURNAL && !geo->journal_inum &&
+	    le32_get(p->sb->s_journal_dev)) {
+		(void)snprintf(p->v->reason, sizeof(p->v->reason),
+			       "its journal is on another device, which is not supported");
+		return -EOPNOTSUPP;
+	}
 	if (geo->journal_inum > geo->inodes_count)
 		return ext4_corrupted(p->v, "journal inode is %u of %u", geo->journal_inum,
 				      geo->inodes_count);

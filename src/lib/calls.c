@@ -97,27 +97,27 @@ int extant_unlink(struct extant *x, const char *path)
 
 int extant_mknod(struct extant *x, const char *path, uint32_t mode, uint32_t major, uint32_t minor)
 {
-	return (int)ENTER(x, vfs_mknod(x->vfs, path, mode, major, minor));
+	return (int)CHANGE(x, vfs_mknod(x->vfs, path, mode, major, minor));
 }
 
 int extant_symlink(struct extant *x, const char *target, const char *path)
 {
-	return (int)ENTER(x, vfs_symlink(x->vfs, target, path));
+	return (int)CHANGE(x, vfs_symlink(x->vfs, target, path));
 }
 
 int extant_link(struct extant *x, const char *old_path, const char *path)
 {
-	return (int)ENTER(x, vfs_link(x->vfs, old_path, path));
+	return (int)CHANGE(x, vfs_link(x->vfs, old_path, path));
 }
 
 int extant_flink(struct extant *x, int fd, const char *path)
 {
-	return (int)ENTER(x, vfs_flink(x->vfs, fd, path));
+	return (int)CHANGE(x, vfs_flink(x->vfs, fd, path));
 }
 
 int extant_rename(struct extant *x, const char *old_path, const char *path, unsigned flags)
 {
-	return (int)ENTER(x, vfs_rename(x->vfs, old_path, path, flags));
+	return (int)CHANGE(x, vfs_rename(x->vfs, old_path, path, flags));
 }
 
 int extant_readlink(struct extant *x, const char *path, char *buf, size_t size)

@@ -15,11 +15,11 @@ allowed to differ as far as that goes, and is counted (Comparison.notes), so tha
     full disk    a write that was cut short by a full disk at another place: what follows is another
                  script then and is not compared
 
-Physical addresses, times, and flags of fiemap that tell of write-back under way count nowhere.
+Physical addresses, times, what a trim found to be trimmed, and flags of fiemap that tell of write-back under way count nowhere.
 """
 import collections
 
-VOLATILE = ('cmd', 'times')
+VOLATILE = ('cmd', 'times', 'trimmed')
 MOUNT_ROOT = 0x2000             # STATX_ATTR_*: says where it is mounted, not what it is
 HOW_KNOWN = 0x800 | 0x1000 | 1  # FIEMAP_EXTENT_*: UNWRITTEN (for the time of its write-back, on Linux), MERGED, LAST
 DELAYED = 2 | 4                 # UNKNOWN, DELALLOC

@@ -29,7 +29,8 @@ WEIGHTS = {
     'mixed': dict(open=14, close=6, write=14, pwrite=12, read=4, pread=5, lseek=6, ftruncate=5, truncate=4, fsync=4,
                   fdatasync=2, sync_file_range=2, syncfs=2, mkdir=6, rmdir=3, unlink=6, stat=4, lstat=2, fstat=6,
                   access=2, readdir=3, statfs=2, fiemap=4, chmod=3, remount=1, cycle=1, sleep=1, fadvise=1, readlink=1,
-                  burst=1, sync=0, link=3, symlink=3, mknod=2, rename=7, nameless=1, flink=1),
+                  burst=1, sync=0, link=3, symlink=3, mknod=2, rename=7, nameless=1, flink=1,
+                  freeze=1, fstrim=1, checkpoint=1),
     'data': dict(open=10, write=24, pwrite=30, ftruncate=14, truncate=8, fiemap=8, pread=10, fstat=8, mkdir=1, rmdir=1,
                  lseek=10),
     'names': dict(open=22, mkdir=20, rmdir=10, unlink=16, stat=8, access=6, readdir=6, write=4, pwrite=2, chmod=8,
@@ -43,7 +44,7 @@ WEIGHTS = {
     'reading': dict(open=30, read=30, pread=40, lseek=30, fstat=12, stat=12, lstat=8, readdir=14, readlink=6, fiemap=14,
                     access=8, statfs=3, fadvise=3, write=1, pwrite=1, mkdir=2, rmdir=2, unlink=2, ftruncate=1, truncate=2,
                     chmod=2, fsync=1, fdatasync=1, remount=0, cycle=0, burst=0, sync_file_range=0, link=1, symlink=1, mknod=1,
-                    rename=2, nameless=1, flink=1),
+                    rename=2, nameless=1, flink=1, freeze=0, fstrim=0, checkpoint=0),
 }
 WRONG = {'wrong': 0.5}          # share of operations made wrong on purpose
 MODES = ('0644', '0600', '0755', '0', '0777', '0444', '04755', '02750', '01777', '07777', '0111')
@@ -331,6 +332,20 @@ class Script:
         slot = self.slot()
         off = self.far_offset() if self.chance(0.03) else self.offset(self.path_of(slot))
         self.emit(f'pread fd={slot} off={off} len={min(self.size(), 4 << 20)}')
+
+    def op_freeze(self):
+        """What waits for the thaw hangs on both sides; reading does not."""
+        self.emit('freeze')
+        for _ in range(self.rnd.randrange(3)):
+            self.emit(self.rnd.choice(('statfs /', 'syncfs', 'freeze', 'access /')))
+        self.emit('thaw')
+
+    def op_fstrim(self):
+        """How much is trimmed depends on where blocks lie: see compare.py."""
+        self.emit('fstrim', *self.rnd.choice(((), (), ('off=0', 'len=1M'), ('off=1M', 'len=100'), ('off=1024G',))))
+
+    def op_checkpoint(self):
+        self.emit(f'checkpoint flags={self.rnd.choice((0, 0, 1, 2, 3, 4, 5, 8))}')
 
     def op_lseek(self):
         slot = self.slot()
