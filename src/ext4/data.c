@@ -75,6 +75,8 @@ static int map_for_write(struct handle *h, struct inode *inode, enum write_kind 
 	if (map.flags & (MAPPED_MAPPED | MAPPED_UNWRITTEN)) {
 		pb->pblk = map.pblk;
 		pb->state |= PB_MAPPED;
+		if (map.flags & MAPPED_MAPPED)
+			pb->state &= ~PB_DELAYED; /* ext4_map_blocks has taken the promise back */
 		if (map.flags & MAPPED_UNWRITTEN)
 			pb->state |= PB_UNWRITTEN | PB_NEW;
 		if (map.flags & MAPPED_NEW)
@@ -95,7 +97,7 @@ static int fill_around(struct inode *inode, struct page *p, uint32_t i, uint32_t
 	int err;
 
 	if (ext4_page_is(p, PAGE_UPTODATE) || pb->state & PB_UPTODATE) {
-		pb->state = (pb->state & ~PB_NEW) | PB_UPTODATE;
+		pb->state |= PB_UPTODATE;
 		return 0;
 	}
 	if (pb->state & PB_NEW) {
@@ -107,7 +109,6 @@ static int fill_around(struct inode *inode, struct page *p, uint32_t i, uint32_t
 			return err;
 		pb->state |= PB_UPTODATE;
 	}
-	pb->state &= ~PB_NEW;
 	return 0;
 }
 
@@ -161,6 +162,42 @@ static int ext4_block_write_begin(struct handle *h, struct inode *inode, enum wr
 	for (uint32_t i = 0; i < page_blocks(fs->pages) && !err; i++)
 		if (covered(fs, i, from, to, &begin, &end))
 			err = prepare_block(h, inode, kind, p, i, begin, end);
+	return err;
+}
+
+/*
+ * The write ends early, and blocks made for it are the file's already: where nothing was written
+ * they hold zeroes, and the device must learn of it.
+ */
+static int zero_new_blocks(struct handle *h, struct inode *inode, enum write_kind kind,
+			   struct page *p, uint32_t from, uint32_t to)
+{
+	struct ext4_fs *fs = inode->fs;
+	bool dirty = false;
+	uint32_t begin, end;
+	int err = 0;
+
+	for (uint32_t i = 0; i < page_blocks(fs->pages) && !err; i++) {
+		struct page_block *pb = &p->blocks[i];
+
+		if (!(pb->state & PB_NEW) || !covered(fs, i, from, to, &begin, &end))
+			continue;
+		if (!(pb->state & PB_UPTODATE))
+			memset(ext4_page_block_data(fs, p, i) + begin, 0, end - begin);
+		pb->state = (pb->state & ~PB_NEW) | PB_UPTODATE;
+		if (kind == WRITE_JOURNALED) {
+			err = journal_access(h, inode, p, i);
+			if (!err)
+				err = ext4_handle_dirty_metadata(fs, h, inode->ino, pb->buffer);
+			continue;
+		}
+		pb->state |= PB_DIRTY;
+		dirty = true;
+	}
+	if (dirty)
+		page_mark_dirty(p);
+	if (dirty && kind == WRITE_PLAIN && ext4_should_order_data(inode))
+		jbd2_journal_inode_add(h, &inode->jinode, JI_WRITE_DATA | JI_WAIT_DATA);
 	return err;
 }
 
@@ -243,6 +280,9 @@ static int try_begin(struct inode *inode, enum write_kind kind, struct ext4_writ
 		/* What is on its way to the device stays as it is: bytes, and where the blocks are. */
 		page_wait_writeback(w->page);
 		err = ext4_block_write_begin(w->handle, inode, kind, w->page, from, from + w->len);
+		if (err) /* the first error is the one to tell */
+			ignore_result(zero_new_blocks(w->handle, inode, kind, w->page, from,
+						      from + w->len));
 	}
 	if (!err)
 		return 0;
@@ -319,14 +359,15 @@ static bool grow_size(struct inode *inode, uint64_t size)
 	return grows;
 }
 
-/* Nothing delayed in the part written: its size may reach the disk now. */
-static bool all_allocated(const struct ext4_fs *fs, const struct page *p, uint32_t to)
+/*
+ * The block that the write ends in has its place, so no allocation comes after which the size on
+ * disk would follow: it grows now.
+ */
+static bool end_is_allocated(const struct ext4_fs *fs, const struct page *p, uint32_t to)
 {
-	for (uint32_t i = 0; i * fs->geo.block_size < to; i++)
-		if (!(p->blocks[i].state & PB_MAPPED) ||
-		    p->blocks[i].state & (PB_DELAYED | PB_UNWRITTEN))
-			return false;
-	return true;
+	uint32_t state = p->blocks[(to - 1) / fs->geo.block_size].state;
+
+	return (state & (PB_MAPPED | PB_DELAYED | PB_UNWRITTEN)) == PB_MAPPED;
 }
 
 static void mark_written(const struct ext4_fs *fs, struct page *p, uint32_t from, uint32_t to)
@@ -335,7 +376,7 @@ static void mark_written(const struct ext4_fs *fs, struct page *p, uint32_t from
 
 	for (uint32_t i = 0; i < page_blocks(fs->pages); i++)
 		if (covered(fs, i, from, to, &begin, &end))
-			p->blocks[i].state |= PB_UPTODATE | PB_DIRTY;
+			p->blocks[i].state = (p->blocks[i].state & ~PB_NEW) | PB_UPTODATE | PB_DIRTY;
 	ext4_page_note_uptodate(fs, p);
 	page_mark_dirty(p);
 }
@@ -357,7 +398,7 @@ static int ext4_da_write_end(struct inode *inode, struct ext4_write *w, uint32_t
 
 	TRACE_SCOPE(fs, ext4_da_write_end);
 	trace(fs, ext4_da_write_end, inode->ino, (int64_t)w->pos, w->len, copied);
-	if (copied && w->pos + copied > inode->disk_size && all_allocated(fs, w->page, to)) {
+	if (copied && w->pos + copied > inode->disk_size && end_is_allocated(fs, w->page, to)) {
 		ext4_grow_disk_size(inode, w->pos + copied);
 		err = __ext4_mark_inode_dirty(w->handle, inode, "ext4_da_write_end");
 	}
@@ -398,7 +439,7 @@ static int log_blocks(struct inode *inode, struct ext4_write *w, uint32_t from, 
 	for (uint32_t i = 0; i < page_blocks(fs->pages) && !err; i++) {
 		if (!covered(fs, i, from, to, &begin, &end))
 			continue;
-		w->page->blocks[i].state |= PB_UPTODATE;
+		w->page->blocks[i].state = (w->page->blocks[i].state & ~PB_NEW) | PB_UPTODATE;
 		err = ext4_handle_dirty_metadata(fs, w->handle, inode->ino,
 						 w->page->blocks[i].buffer);
 	}
@@ -427,15 +468,23 @@ static int journalled_write_end(struct inode *inode, struct ext4_write *w, uint3
 
 int ext4_write_end(struct inode *inode, struct ext4_write *w, uint32_t copied)
 {
-	bool journaled = ext4_should_journal_data(inode);
-	int err, stop;
+	enum write_kind kind = w->delayed ? WRITE_DELAYED
+			       : ext4_should_journal_data(inode) ? WRITE_JOURNALED
+								 : WRITE_PLAIN;
+	uint32_t from = (uint32_t)(w->pos % ext4_page_size(inode->fs));
+	int err = 0, stop;
 
 	/* What was not written and is not right must not be believed later. */
 	if (copied < w->len && !ext4_page_is(w->page, PAGE_UPTODATE))
 		copied = 0;
-	err = journaled ? journalled_write_end(inode, w, copied)
-	      : w->delayed ? ext4_da_write_end(inode, w, copied)
-			   : plain_write_end(inode, w, copied);
+	if (copied < w->len)
+		err = zero_new_blocks(w->handle, inode, kind, w->page, from + copied, from + w->len);
+	if (!err)
+		err = kind == WRITE_JOURNALED ? journalled_write_end(inode, w, copied)
+		      : kind == WRITE_DELAYED ? ext4_da_write_end(inode, w, copied)
+					      : plain_write_end(inode, w, copied);
+	else
+		let_page_go(w);
 	stop = ext4_journal_stop(inode->fs, w->handle);
 	if (copied < w->len)
 		undo_begin(inode, w);
