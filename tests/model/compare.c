@@ -19,17 +19,12 @@ static uint32_t generation_of(const struct extant_stat *st)
 	return S_ISREG(st->mode) || S_ISDIR(st->mode) ? st->generation : 0;
 }
 
-void test_learn(struct test *x, const char *path, struct node *n)
+void test_learn(struct test *x, const struct node *dir, const char *name, struct node *n)
 {
-	char plain[PATH_BYTES];
+	char path[PATH_BYTES];
 	struct extant_stat st;
-	size_t len = strlen(path);
-	int err;
+	int err = CALL(x, stat, tree_path(&x->tree, dir, name, path), false, &st);
 
-	while (len > 1 && path[len - 1] == '/')
-		len--;
-	(void)snprintf(plain, sizeof(plain), "%.*s", (int)len, path);
-	err = CALL(x, stat, plain, false, &st);
 	if (err) {
 		test_fail(x, "stat of what was made: %s", strerror(-err));
 		return;
@@ -56,6 +51,15 @@ void test_stat_equals(struct test *x, const struct node *n, const struct extant_
 
 /* ---- bytes: what is said to be data is read, what is said to be a hole was not written */
 
+static size_t first_other(const struct test *x, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len && x->buf[i] == x->expected[i])
+		i++;
+	return i;
+}
+
 static void range_equals(struct test *x, const struct node *n, int fd, uint64_t at, uint64_t end)
 {
 	while (at < end && !x->failed) {
@@ -67,7 +71,9 @@ static void range_equals(struct test *x, const struct node *n, int fd, uint64_t 
 			test_fail(x, "inode %llu: reading at %llu: %lld", (unsigned long long)n->ino, (unsigned long long)at,
 				  (long long)got);
 		else if (memcmp(x->buf, x->expected, len))
-			test_fail(x, "inode %llu: other bytes behind %llu", (unsigned long long)n->ino, (unsigned long long)at);
+			test_fail(x, "inode %llu: another byte at %llu: %02x, not %02x", (unsigned long long)n->ino,
+				  (unsigned long long)(at + first_other(x, len)), x->buf[first_other(x, len)],
+				  x->expected[first_other(x, len)]);
 		at += len;
 	}
 }

@@ -88,7 +88,7 @@ static struct slot *free_slot(struct test *x)
 	return NULL;
 }
 
-static struct node *create_file(struct test *x, const char *path, struct place *p, uint32_t mode)
+static struct node *create_file(struct test *x, struct place *p, uint32_t mode)
 {
 	struct node *n = tree_node(&x->tree, S_IFREG | (mode & 07777));
 
@@ -96,7 +96,7 @@ static struct node *create_file(struct test *x, const char *path, struct place *
 		n->gid = p->dir->gid;
 	dir_add(&x->tree, p->dir, p->name, n);
 	n->unsynced = true;
-	test_learn(x, path, n);
+	test_learn(x, p->dir, p->name, n);
 	return n;
 }
 
@@ -123,7 +123,7 @@ void op_open(struct test *x)
 		return;
 	created = !p.node;
 	if (created)
-		p.node = create_file(x, path, &p, mode);
+		p.node = create_file(x, &p, mode);
 	else if (flags & O_TRUNC)
 		truncated(x, p.node, 0);
 	*s = (struct slot){ p.node, fd, (int)flags, 0 };
@@ -134,7 +134,7 @@ void op_open(struct test *x)
 
 static void close_slot(struct test *x, struct slot *s)
 {
-	test_say(x, "close", "fd=%d", s->fd);
+	test_say(x, "close", "fd=%d inode=%llu", s->fd, (unsigned long long)s->node->ino);
 	s->node->opened--;
 	s->node = NULL;
 	(void)test_agree(x, 0, CALL(x, close, s->fd));
@@ -210,7 +210,7 @@ void op_read(struct test *x)
 	if (!s)
 		return;
 	at = here ? s->at : draw_pos(x, s->node);
-	test_say(x, here ? "read" : "pread", "fd=%d %llu %zu", s->fd, (unsigned long long)at, len);
+	test_say(x, here ? "read" : "pread", "fd=%d inode=%llu %llu %zu", s->fd, (unsigned long long)s->node->ino, (unsigned long long)at, len);
 	if (!readable(s))
 		want = -EBADF;
 	else if (is_dir(s->node))
@@ -247,7 +247,7 @@ void op_write(struct test *x)
 	if (!s)
 		return;
 	at = here ? s->at : draw_pos(x, s->node);
-	test_say(x, here ? "write" : "pwrite", "fd=%d %llu %zu", s->fd, (unsigned long long)at, len);
+	test_say(x, here ? "write" : "pwrite", "fd=%d inode=%llu %llu %zu", s->fd, (unsigned long long)s->node->ino, (unsigned long long)at, len);
 	if (!writable(s))
 		want = -EBADF;
 	else if (s->flags & O_APPEND)
@@ -298,7 +298,7 @@ void op_lseek(struct test *x)
 	if (!s || is_dir(s->node))
 		return;
 	offset = chance(x, 60) ? (int64_t)draw_pos(x, s->node) : (int64_t)below(x, 10000) - 5000;
-	test_say(x, "lseek", "fd=%d %lld %d", s->fd, (long long)offset, whence);
+	test_say(x, "lseek", "fd=%d inode=%llu %lld %d", s->fd, (unsigned long long)s->node->ino, (long long)offset, whence);
 	got = CALL(x, lseek, s->fd, offset, whence);
 	if (whence == SEEK_DATA || whence == SEEK_HOLE) {
 		if (!x->blind_seek)
@@ -344,7 +344,7 @@ void op_ftruncate(struct test *x)
 	if (!s)
 		return;
 	size = draw_pos(x, s->node);
-	test_say(x, "ftruncate", "fd=%d %llu", s->fd, (unsigned long long)size);
+	test_say(x, "ftruncate", "fd=%d inode=%llu %llu", s->fd, (unsigned long long)s->node->ino, (unsigned long long)size);
 	if (!writable(s) || is_dir(s->node))
 		want = -EINVAL;
 	if (test_agree(x, want, CALL(x, ftruncate, s->fd, (int64_t)size)))
@@ -415,7 +415,7 @@ void op_fallocate(struct test *x)
 		at -= at % x->block_size;
 		len += x->block_size - len % x->block_size;
 	}
-	test_say(x, "fallocate", "fd=%d mode=%x %llu %llu", s->fd, (unsigned)mode, (unsigned long long)at,
+	test_say(x, "fallocate", "fd=%d inode=%llu mode=%x %llu %llu", s->fd, (unsigned long long)s->node->ino, (unsigned)mode, (unsigned long long)at,
 		 (unsigned long long)len);
 	want = may_fallocate(x, s, mode, at, len);
 	got = CALL(x, fallocate, s->fd, mode, (int64_t)at, (int64_t)len);
@@ -435,7 +435,7 @@ void op_fsync(struct test *x)
 
 	if (!s)
 		return;
-	test_say(x, data ? "fdatasync" : "fsync", "fd=%d", s->fd);
+	test_say(x, data ? "fdatasync" : "fsync", "fd=%d inode=%llu", s->fd, (unsigned long long)s->node->ino);
 	err = data ? CALL(x, fdatasync, s->fd) : CALL(x, fsync, s->fd);
 	if (test_agree(x, 0, err))
 		s->node->unsynced = false;
@@ -455,7 +455,7 @@ void op_fstat(struct test *x)
 
 	if (!s)
 		return;
-	test_say(x, "fstat", "fd=%d", s->fd);
+	test_say(x, "fstat", "fd=%d inode=%llu", s->fd, (unsigned long long)s->node->ino);
 	if (test_agree(x, 0, CALL(x, fstat, s->fd, &st)))
 		test_stat_equals(x, s->node, &st);
 }

@@ -3,17 +3,19 @@
  * model: random operations on a file system and on a model of it, in memory. Every result is equal to the model's; now
  * and then, after a remount and after a crash, the whole tree is.
  *
- *	model [--operations N] [--seed S] [--set NAME] [--linux] [--list] [-v]
+ *	model [--operations N] [--seed S] [--set NAME] [--without OPERATION]... [--linux] [--list] [-v]
  *
  * --linux asks the machine's kernel instead of extant, on a loop mount: what it answers to the same operations
  * is what the model says, or the model is wrong.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "test.h"
 
 #define CALL(x, name, ...) ((x)->target->calls->name((x)->target, ##__VA_ARGS__))
@@ -26,33 +28,34 @@ struct set {
 	bool bare;			/* no journal */
 	bool block_maps;
 	bool ours;			/* Linux knows no such option */
+	bool full;			/* all but a little of it is taken */
 };
 
 static const struct set sets[] = {
-	{ "default", "-b 4096", "64M", NULL, 4096, false, false, false },
-	{ "1k", "-b 1024", "32M", NULL, 1024, false, false, false },
-	{ "2k", "-b 2048", "64M", NULL, 2048, false, false, false },
-	{ "8k", "-b 8192", "64M", NULL, 8192, false, false, false },
-	{ "16k", "-b 16384", "128M", NULL, 16384, false, false, false },
-	{ "64k", "-b 65536", "512M", NULL, 65536, false, false, false },
-	{ "full", "-b 1024 -N 400", "6M", NULL, 1024, false, false, false },
-	{ "small-cache", "-b 1024", "64M", "cache_mb=8", 1024, false, false, true },
-	{ "newest", "-b 4096 -O orphan_file,metadata_csum_seed", "64M", NULL, 4096, false, false, false },
-	{ "oldest-inodes", "-b 4096 -I 128 -O ^extra_isize", "64M", NULL, 4096, false, false, false },
-	{ "large-inodes", "-b 4096 -I 1024", "64M", NULL, 4096, false, false, false },
-	{ "no-csum", "-b 4096 -O ^metadata_csum,uninit_bg", "64M", NULL, 4096, false, false, false },
-	{ "no-flex", "-b 4096 -O ^flex_bg,^resize_inode", "64M", NULL, 4096, false, false, false },
-	{ "meta-bg", "-b 1024 -O meta_bg,^resize_inode", "64M", NULL, 1024, false, false, false },
-	{ "no-64bit", "-b 4096 -O ^64bit", "64M", NULL, 4096, false, false, false },
-	{ "no-index", "-b 4096 -O ^dir_index", "64M", NULL, 4096, false, false, false },
-	{ "large-dir", "-b 1024 -O large_dir", "64M", NULL, 1024, false, false, false },
-	{ "data-journal", "-b 1024", "64M", "data=journal", 1024, false, false, false },
-	{ "writeback", "-b 4096", "64M", "data=writeback", 4096, false, false, false },
-	{ "nodelalloc", "-b 4096", "64M", "nodelalloc", 4096, false, false, false },
-	{ "no-journal", "-b 4096 -O ^has_journal", "64M", NULL, 4096, true, false, false },
-	{ "sparse-super2", "-b 4096 -O sparse_super2,^resize_inode", "64M", NULL, 4096, false, false, false },
-	{ "ext3", "-b 1024 -O ^extent,^huge_file,^dir_nlink,^extra_isize,^metadata_csum,^64bit,^flex_bg", "64M", NULL, 1024, false, true, false },
-	{ "ext2", "-b 4096 -O ^has_journal,^extent,^huge_file,^dir_nlink,^extra_isize,^metadata_csum,^64bit,^flex_bg", "64M", NULL, 4096, true, true, false },
+	{ "default", "-b 4096", "64M", NULL, 4096 },
+	{ "1k", "-b 1024", "32M", NULL, 1024 },
+	{ "2k", "-b 2048", "64M", NULL, 2048 },
+	{ "8k", "-b 8192", "64M", NULL, 8192 },
+	{ "16k", "-b 16384", "128M", NULL, 16384 },
+	{ "64k", "-b 65536", "512M", NULL, 65536 },
+	{ "full", "-b 1024 -N 400", "6M", NULL, 1024, .full = true },
+	{ "small-cache", "-b 1024", "64M", "cache_mb=8", 1024, .ours = true },
+	{ "newest", "-b 4096 -O orphan_file,metadata_csum_seed", "64M", NULL, 4096 },
+	{ "oldest-inodes", "-b 4096 -I 128 -O ^extra_isize", "64M", NULL, 4096 },
+	{ "large-inodes", "-b 4096 -I 1024", "64M", NULL, 4096 },
+	{ "no-csum", "-b 4096 -O ^metadata_csum,uninit_bg", "64M", NULL, 4096 },
+	{ "no-flex", "-b 4096 -O ^flex_bg,^resize_inode", "64M", NULL, 4096 },
+	{ "meta-bg", "-b 1024 -O meta_bg,^resize_inode", "64M", NULL, 1024 },
+	{ "no-64bit", "-b 4096 -O ^64bit", "64M", NULL, 4096 },
+	{ "no-index", "-b 4096 -O ^dir_index", "64M", NULL, 4096 },
+	{ "large-dir", "-b 1024 -O large_dir", "64M", NULL, 1024 },
+	{ "data-journal", "-b 1024", "64M", "data=journal", 1024 },
+	{ "writeback", "-b 4096", "64M", "data=writeback", 4096 },
+	{ "nodelalloc", "-b 4096", "64M", "nodelalloc", 4096 },
+	{ "no-journal", "-b 4096 -O ^has_journal", "64M", NULL, 4096, .bare = true },
+	{ "sparse-super2", "-b 4096 -O sparse_super2,^resize_inode", "64M", NULL, 4096 },
+	{ "ext3", "-b 1024 -O ^extent,^huge_file,^dir_nlink,^extra_isize,^metadata_csum,^64bit,^flex_bg", "64M", NULL, 1024, .block_maps = true },
+	{ "ext2", "-b 4096 -O ^has_journal,^extent,^huge_file,^dir_nlink,^extra_isize,^metadata_csum,^64bit,^flex_bg", "64M", NULL, 4096, .bare = true, .block_maps = true },
 };
 #define SET_COUNT (sizeof(sets) / sizeof(*sets))
 
@@ -70,11 +73,21 @@ const struct operation operations[] = {
 };
 const uint32_t operation_count = sizeof(operations) / sizeof(*operations);
 
+static bool left_out[KINDS_MAX];
+
 static uint32_t weight_of(const struct test *x, const struct operation *op)
 {
 	bool takes = op->run == op_unlink || op->run == op_rmdir;
 
+	if (left_out[op - operations])
+		return 0;
 	return takes && x->tree.node_count > x->names ? op->weight * 4 : op->weight;
+}
+
+static void leave_out(const char *name)
+{
+	for (uint32_t i = 0; i < operation_count; i++)
+		left_out[i] |= !strcmp(operations[i].name, name);
 }
 
 static void step(struct test *x)
@@ -162,6 +175,8 @@ bool test_agree(struct test *x, int64_t want, int64_t got)
 	char a[40], b[40];
 
 	count(x, got < 0 ? (int)-got : 0);
+	if (x->verbose)
+		printf("  -> %s\n", say_result(got, a, sizeof(a)));
 	if (got == want)
 		return got >= 0;
 	if (got == -ENOSPC && want >= 0 && test_nearly_full(x)) {
@@ -268,6 +283,32 @@ static void report(const struct test *x, const char *set)
 	}
 }
 
+#define LEFT_BYTES (700u << 10)
+
+/* A file that no operation draws takes the space. */
+static void fill(struct test *x)
+{
+	struct node *n = tree_node(&x->tree, S_IFREG | 0600);
+	struct extant_statfs st;
+	int fd = CALL(x, open, "/.filler", O_CREAT | O_RDWR, 0600);
+	uint64_t len;
+
+	if (fd < 0 || CALL(x, statfs, &st))
+		exit(1);
+	dir_add(&x->tree, x->tree.root, ".filler", n);
+	test_learn(x, x->tree.root, ".filler", n);
+	for (len = st.free * st.block_size - LEFT_BYTES; len > n->size;) {
+		size_t part = (size_t)(len - n->size < BUFFER_BYTES ? len - n->size : BUFFER_BYTES);
+
+		contents_pattern(x->buf, n->size, part, 1);
+		if (CALL(x, pwrite, fd, x->buf, part, (int64_t)n->size) != (int64_t)part)
+			exit(1);
+		contents_write(&n->contents, n->size, part, 1);
+		n->size += part;
+	}
+	(void)CALL(x, close, fd);
+}
+
 static void begin(struct test *x, const struct set *s)
 {
 	struct extant_stat st;
@@ -285,6 +326,8 @@ static void begin(struct test *x, const struct set *s)
 	test_say(x, "rmdir", "/lost+found");
 	(void)test_agree(x, 0, CALL(x, rmdir, "/lost+found"));
 	test_say(x, "begin", "-");
+	if (s->full)
+		fill(x);
 	op_sync(x);
 }
 
@@ -327,7 +370,7 @@ static int run_set(const struct set *s, uint64_t count, uint64_t seed, bool linu
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "operations", 1, 0, 'n' }, { "seed", 1, 0, 's' }, { "set", 1, 0, 'k' }, { "linux", 0, 0, 'l' },
+		{ "operations", 1, 0, 'n' }, { "seed", 1, 0, 's' }, { "set", 1, 0, 'k' }, { "linux", 0, 0, 'l' }, { "without", 1, 0, 'w' },
 		{ "list", 0, 0, 'L' }, { 0 },
 	};
 	uint64_t count = 2000, seed = 1;
@@ -340,6 +383,7 @@ int main(int argc, char **argv)
 		case 'n': count = strtoull(optarg, NULL, 0); break;
 		case 's': seed = strtoull(optarg, NULL, 0); break;
 		case 'k': only = optarg; break;
+		case 'w': leave_out(optarg); break;
 		case 'l': linux_kernel = true; break;
 		case 'v': verbose = true; break;
 		case 'L':

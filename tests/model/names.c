@@ -27,7 +27,7 @@ static int may_create(struct test *x, const char *path, bool dir, struct place *
 	return p->slash && !dir ? -ENOENT : 0;
 }
 
-static struct node *create(struct test *x, const char *path, struct place *p, uint32_t mode)
+static struct node *create(struct test *x, struct place *p, uint32_t mode)
 {
 	struct node *n = tree_node(&x->tree, mode);
 
@@ -36,7 +36,7 @@ static struct node *create(struct test *x, const char *path, struct place *p, ui
 		n->mode |= is_dir(n) ? S_ISGID : 0;
 	}
 	dir_add(&x->tree, p->dir, p->name, n);
-	test_learn(x, path, n);
+	test_learn(x, p->dir, p->name, n);
 	return n;
 }
 
@@ -59,7 +59,7 @@ void op_mkdir(struct test *x)
 	want = may_create(x, path, true, &p);
 	if (!test_agree(x, want, CALL(x, mkdir, path, mode)))
 		return;
-	create(x, path, &p, S_IFDIR | (mode & 01777));
+	create(x, &p, S_IFDIR | (mode & 01777));
 	test_changed(x);
 }
 
@@ -85,7 +85,7 @@ void op_mknod(struct test *x)
 		want = may_create(x, path, false, &p);
 	if (!test_agree(x, want, CALL(x, mknod, path, mode, major, minor)))
 		return;
-	n = create(x, path, &p, (kind ? kind : S_IFREG) | (mode & 07777));
+	n = create(x, &p, (kind ? kind : S_IFREG) | (mode & 07777));
 	n->rdev_major = major;
 	n->rdev_minor = minor;
 	test_changed(x);
@@ -132,7 +132,7 @@ void op_symlink(struct test *x)
 		want = -ENAMETOOLONG;
 	if (!test_agree(x, want, CALL(x, symlink, target, path)))
 		return;
-	n = create(x, path, &p, S_IFLNK | 0777);
+	n = create(x, &p, S_IFLNK | 0777);
 	n->target = strdup(target);
 	n->size = strlen(target);
 	test_changed(x);
@@ -267,7 +267,7 @@ static void do_exchange(const struct place *from, const struct place *to)
 	put_name(to->dir, to->name, from->node);
 }
 
-static void do_rename(struct test *x, const char *path, const struct place *from, const struct place *to, bool whiteout)
+static void do_rename(struct test *x, const struct place *from, const struct place *to, bool whiteout)
 {
 	if (to->node)
 		dir_remove(&x->tree, to->dir, to->name);
@@ -277,7 +277,7 @@ static void do_rename(struct test *x, const char *path, const struct place *from
 		struct place p = *from;
 
 		p.node = NULL;
-		create(x, path, &p, S_IFCHR);
+		create(x, &p, S_IFCHR);
 	}
 }
 
@@ -313,7 +313,7 @@ void op_rename(struct test *x)
 	if (flags & RENAME_EXCHANGE)
 		do_exchange(&a, &b);
 	else
-		do_rename(x, from, &a, &b, flags & RENAME_WHITEOUT);
+		do_rename(x, &a, &b, flags & RENAME_WHITEOUT);
 	test_changed(x);
 }
 

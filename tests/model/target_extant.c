@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* extant on a device in memory, without threads, on a clock of its own (tests/concurrent/rig.h). */
+#include <stdio.h>
 #include <stdlib.h>
 #include "../concurrent/rig.h"
 #include "target.h"
@@ -21,6 +22,7 @@ static struct extant *x_of(struct target *t)
 
 static int mount_it(struct target *t)
 {
+	of(t)->rig.opt.seed++; /* else each mount would give out the same generations */
 	return rig_mount(&of(t)->rig);
 }
 

@@ -56,7 +56,7 @@ bool test_nearly_full(struct test *x);
 void test_changed(struct test *x);
 void test_synced(struct test *x);
 /* The file system has given a node its number. */
-void test_learn(struct test *x, const char *path, struct node *n);
+void test_learn(struct test *x, const struct node *dir, const char *name, struct node *n);
 void test_stat_equals(struct test *x, const struct node *n, const struct extant_stat *st);
 void test_content_equals(struct test *x, const struct node *n, int fd);
 /* All that can be reached. */

@@ -172,6 +172,26 @@ void dir_remove(struct tree *t, struct node *dir, const char *name)
 	dir_set(dir, name, NULL);
 }
 
+static const char *name_of(const struct node *dir)
+{
+	const struct node *p = dir->parent;
+
+	for (uint32_t i = 0; i < p->entry_count; i++)
+		if (p->entries[i].node == dir)
+			return p->entries[i].name;
+	abort();
+}
+
+char *tree_path(const struct tree *t, const struct node *dir, const char *name, char *buf)
+{
+	if (dir == t->root)
+		*buf = 0;
+	else
+		tree_path(t, dir->parent, name_of(dir), buf);
+	strcat(buf, "/");
+	return strcat(buf, name);
+}
+
 /* ---- extended attributes */
 
 struct xattr *xattr_find(const struct node *n, const char *name)

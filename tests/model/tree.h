@@ -70,6 +70,9 @@ struct xattr *xattr_find(const struct node *n, const char *name);
 void xattr_set(struct node *n, const char *name, const void *value, size_t len);
 void xattr_remove(struct node *n, const char *name);
 
+/* The plain path of a name: no dots, no links. Returns buf. */
+char *tree_path(const struct tree *t, const struct node *dir, const char *name, char *buf);
+
 /* Names, kinds, owners, link counts, targets and attributes of all that can be reached: equal trees, equal hashes. */
 uint64_t tree_hash(const struct tree *t);
 /* All is safe: what has no name and is not open is forgotten. */
