@@ -7,12 +7,16 @@
 #include <string.h>
 #include "lib/enter.h"
 
+static int open_and_change(struct extant *x, const char *path, int flags, uint32_t mode)
+{
+	return (int)CHANGE(x, vfs_open(x->vfs, path, flags, mode));
+}
+
 int extant_open(struct extant *x, const char *path, int flags, uint32_t mode)
 {
-	bool changes = flags & (O_CREAT | O_TRUNC) || (flags & O_TMPFILE) == O_TMPFILE;
-
-	return changes ? (int)CHANGE(x, vfs_open(x->vfs, path, flags, mode))
-		       : (int)ENTER(x, vfs_open(x->vfs, path, flags, mode));
+	if (flags & (O_CREAT | O_TRUNC) || (flags & O_TMPFILE) == O_TMPFILE)
+		return open_and_change(x, path, flags, mode);
+	return (int)ENTER(x, vfs_open(x->vfs, path, flags, mode));
 }
 
 int extant_close(struct extant *x, int fd)
