@@ -406,14 +406,15 @@ static uint32_t discard(const struct discard *d)
 void ext4_discard_preallocations(struct inode *inode)
 {
 	struct ext4_fs *fs = inode->fs;
-	struct discard d = { fs, shard_of(inode), inode };
+	struct discard d = { .fs = fs, .inode = inode };
 
 	if (!EXT4_S_ISREG(inode->mode))
 		return;
 	TRACE_SCOPE(fs, ext4_discard_preallocations);
 	trace(fs, ext4_discard_preallocations, inode->ino, 0);
-	if (list_empty(&inode->preallocations))
+	if (list_empty(&inode->preallocations)) /* also at the end of a mount, when there are no shards */
 		return;
+	d.shard = shard_of(inode);
 	(void)discard(&d);
 }
 

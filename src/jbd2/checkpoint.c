@@ -558,6 +558,8 @@ static void reclaim_from(struct journal *j, struct transaction *t, struct reclai
 	struct buffer *b, *put;
 
 	list_for_each_safe(jh, tmp, &t->checkpoint, cp_link) {
+		bool last = jh->cp_link.next == &t->checkpoint;
+
 		b = jh->buffer;
 		if (r->count == RECLAIM_AT_ONCE)
 			return;
@@ -567,6 +569,8 @@ static void reclaim_from(struct journal *j, struct transaction *t, struct reclai
 		mutex_unlock(&b->state_lock);
 		if (put)
 			r->buffers[r->count++] = put;
+		if (last) /* the list may be gone, too */
+			return;
 	}
 }
 
