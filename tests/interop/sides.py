@@ -55,7 +55,9 @@ def enter_namespace():
     if os.environ.get('EXTANT_INTEROP') == 'inside':
         return
     os.environ['EXTANT_INTEROP'] = 'inside'
-    os.execvp('unshare', ['unshare', '-m', '--propagation', 'private', sys.executable, *sys.argv])
+    # In a chroot the root directory is no mount, and what is mounted below it is seen outside, until it is unmounted.
+    private = run(['unshare', '-m', '--propagation', 'private', 'true']).returncode == 0
+    os.execvp('unshare', ['unshare', '-m', '--propagation', 'private' if private else 'unchanged', sys.executable, *sys.argv])
 
 
 class Kind:

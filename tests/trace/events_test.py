@@ -15,6 +15,7 @@
 
 DUMP is the program built from events_dump.c.
 """
+import atexit
 import glob
 import gzip
 import json
@@ -327,10 +328,16 @@ def mount_tracefs():
     if os.environ.get("EXTANT_TRACEFS_NAMESPACE"):
         path = "/sys/kernel/tracing"
         done = subprocess.run(["mount", "-t", "tracefs", "tracefs", path], stderr=subprocess.DEVNULL)
-        return path if done.returncode == 0 else None
+        if done.returncode:
+            return None
+        atexit.register(subprocess.run, ["umount", path])
+        return path
     os.environ["EXTANT_TRACEFS_NAMESPACE"] = "1"
     try:
-        os.execvp("unshare", ["unshare", "-m", "--propagation", "private", sys.executable] + sys.argv)
+        # In a chroot the root directory is no mount: then tracefs is seen outside until it is unmounted.
+        private = subprocess.run(["unshare", "-m", "--propagation", "private", "true"], stderr=subprocess.DEVNULL)
+        propagation = "unchanged" if private.returncode else "private"
+        os.execvp("unshare", ["unshare", "-m", "--propagation", propagation, sys.executable] + sys.argv)
     except OSError:
         return None
 
