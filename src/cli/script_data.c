@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -189,6 +190,27 @@ static int64_t op_ftruncate(struct script *s, struct script_line *l)
 	return extant_ftruncate(s->x, *script_slot(s, l), script_option_number(l, "len", -1));
 }
 
+static const struct {
+	const char *name;
+	int mode;
+} fallocate_modes[] = {
+	{ "keep", FALLOC_FL_KEEP_SIZE }, { "punch", FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE },
+	{ "zero", FALLOC_FL_ZERO_RANGE }, { "collapse", FALLOC_FL_COLLAPSE_RANGE },
+	{ "insert", FALLOC_FL_INSERT_RANGE },
+};
+
+static int64_t op_fallocate(struct script *s, struct script_line *l)
+{
+	const char *m = script_option(l, "mode");
+	int mode = 0;
+
+	for (size_t i = 0; m && i < array_size(fallocate_modes); i++)
+		if (strstr(m, fallocate_modes[i].name))
+			mode |= fallocate_modes[i].mode;
+	return extant_fallocate(s->x, *script_slot(s, l), mode, script_option_number(l, "off", -1),
+				script_option_number(l, "len", -1));
+}
+
 static int64_t op_fadvise(struct script *s, struct script_line *l)
 {
 	const char *a = script_option(l, "advice");
@@ -239,6 +261,7 @@ const struct script_op script_data_ops[] = {
 	{ "sync_file_range", op_sync_file_range, false },
 	{ "ftruncate", op_ftruncate, false },
 	{ "truncate", op_truncate, false },
+	{ "fallocate", op_fallocate, false },
 	{ "fadvise", op_fadvise, false },
 	{ "fiemap", op_fiemap, false },
 	{ NULL, NULL, false },

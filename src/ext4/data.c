@@ -294,20 +294,13 @@ static int try_begin(struct inode *inode, enum write_kind kind, struct ext4_writ
 	return err;
 }
 
-/* Space that was freed comes back with its transaction: worth one commit before giving up. */
-static bool worth_a_commit(struct ext4_fs *fs, int *retries)
-{
-	return fs->journal && (*retries)++ < 3 && ext4_has_free_clusters(fs, 1, 0) &&
-	       jbd2_journal_force_commit(fs->journal) == 0;
-}
-
 static int begin(struct inode *inode, enum write_kind kind, struct ext4_write *w)
 {
 	int retries = 0, err;
 
 	do
 		err = try_begin(inode, kind, w);
-	while (err == -EAGAIN || (err == -ENOSPC && worth_a_commit(inode->fs, &retries)));
+	while (err == -EAGAIN || (err == -ENOSPC && ext4_should_retry_alloc(inode->fs, &retries)));
 	return err;
 }
 
@@ -491,10 +484,10 @@ int ext4_write_end(struct inode *inode, struct ext4_write *w, uint32_t copied)
 	return err ? err : stop;
 }
 
-/* ---- the end of a file that was cut inside a block */
+/* ---- blocks of which a part becomes zeroes */
 
-int ext4_zero_block_tail(struct handle *h, struct inode *inode, struct page *p, uint32_t i,
-			 uint32_t in_block)
+int ext4_zero_in_block(struct handle *h, struct inode *inode, struct page *p, uint32_t i,
+		       uint32_t in_block, uint32_t len)
 {
 	struct ext4_fs *fs = inode->fs;
 	bool journaled = ext4_should_journal_data(inode);
@@ -502,7 +495,7 @@ int ext4_zero_block_tail(struct handle *h, struct inode *inode, struct page *p, 
 
 	if (err)
 		return err;
-	memset(ext4_page_block_data(fs, p, i) + in_block, 0, fs->geo.block_size - in_block);
+	memset(ext4_page_block_data(fs, p, i) + in_block, 0, len);
 	if (journaled)
 		return ext4_handle_dirty_metadata(fs, h, inode->ino, p->blocks[i].buffer);
 	p->blocks[i].state |= PB_DIRTY;

@@ -80,6 +80,8 @@ int ext4_wait_ordered(void *user, struct jbd2_inode *ji);
 
 /* What the largest file of this kind (extents, block map) can have, in bytes. */
 uint64_t ext4_size_max(const struct inode *inode);
+/* The same of any file here: what an offset is checked against before it is known of what kind it is. */
+uint64_t ext4_size_max_any(const struct ext4_fs *fs);
 /*
  * Pages from `start` bytes on go {ext4_invalidatepage}; the last one is cut. Waits for their
  * write-back.
@@ -87,12 +89,16 @@ uint64_t ext4_size_max(const struct inode *inode);
 void ext4_truncate_pages(struct inode *inode, uint64_t start);
 /* The size, with pages and blocks beyond it; not the times. inode->lock held. */
 must_check int ext4_resize_inode(struct inode *inode, uint64_t size);
+/* The same for bytes [start, end), with invalidate_lock held for writing. */
+void ext4_drop_pages(struct inode *inode, uint64_t start, uint64_t end);
 /* Blocks beyond the size go {ext4_truncate_enter, _exit}. inode->lock held. */
 must_check int ext4_truncate(struct inode *inode);
 /* The rest of the block at `from` is zeroed, in its handle. */
 must_check int ext4_block_truncate_page(struct handle *h, struct inode *inode, uint64_t from);
 /* What of it is delayed gets its blocks and begins to be written {ext4_alloc_da_blocks}. */
 void ext4_alloc_da_blocks(struct inode *inode);
+/* What of [start, end) lies in blocks that do not lie whole in it is zeroed. */
+must_check int ext4_zero_partial_blocks(struct handle *h, struct inode *inode, uint64_t start, uint64_t end);
 /*
  * Close of a file that wrote {ext4_discard_preallocations}, and write-back of one replaced by
  * truncate.

@@ -66,11 +66,14 @@ void ext4_page_block_clear(struct page_block *pb);
 /* All of the page is in it, or was written over. */
 void ext4_page_note_uptodate(const struct ext4_fs *fs, struct page *p);
 /*
- * Zeroes a block of a locked page from `in_block` on, and sees that this reaches the disk with the
- * handle's transaction.
+ * Zeroes `len` bytes of a block of a locked page from `in_block` on, and sees that this reaches the
+ * disk with the handle's transaction.
  */
-must_check int ext4_zero_block_tail(struct handle *h, struct inode *inode, struct page *p,
-				    uint32_t i, uint32_t in_block);
+must_check int ext4_zero_in_block(struct handle *h, struct inode *inode, struct page *p, uint32_t i,
+				  uint32_t in_block, uint32_t len);
+/* The same where the block is not at hand; [from, from + len) lies in one block. */
+must_check int ext4_block_zero_page_range(struct handle *h, struct inode *inode, uint64_t from,
+					  uint32_t len);
 /*
  * Commit task: writes dirty pages whose blocks have their place. Allocates nothing, starts no
  * handle.

@@ -8,6 +8,7 @@
  *	extents_merge.c		neighbours that become one; a tree that fits into the inode again
  *	extents_convert.c	extents cut, written, made unwritten
  *	extents_remove.c	extents and nodes that go
+ *	extents_shift.c		extents that get other block numbers in the file
  *	extents_walk.c		all of a file in order; new trees
  *
  * Rules
@@ -59,6 +60,7 @@ struct ext_path {
 	struct inode *inode;
 	int depth;
 	ext4_fsblk_t fresh; /* a leaf just made: remembered when it is first walked through */
+	bool forgets; /* nothing of a leaf is remembered: what it says is about to be untrue */
 	struct ext_step step[EXT4_EXT_MAX_DEPTH + 1];
 };
 
@@ -146,12 +148,23 @@ must_check int ext4_ext_make_room(struct handle *h, struct ext_path *p, ext4_lbl
 				  uint32_t flags);
 /* Entry `at` of the leaf becomes one with its neighbours where it can; with write access. */
 void ext4_ext_merge(struct handle *h, struct ext_path *p, int at);
+/* Entry `at` of the leaf takes in those behind it that it can be one extent with. True: some. */
+bool ext4_ext_join_following(struct ext_path *p, int at);
 /* Where the extent before `lblk` would go on: what the allocator tries first. */
 ext4_fsblk_t ext4_ext_find_goal(const struct ext_path *p, ext4_lblk_t lblk);
 
 /* The extent that holds `at` is cut there: `at` begins one. Neither part merges. */
 must_check int ext4_force_split_extent_at(struct handle *h, struct ext_path *p, ext4_lblk_t at,
 					  bool nofail);
+enum ext_shift_direction { EXT_SHIFT_LEFT, EXT_SHIFT_RIGHT };
+/*
+ * Extents from block `from` on move by `shift` blocks; to the left, into a hole. map_lock held for writing;
+ * extends `h`, or restarts it: then map_lock is let go meanwhile.
+ */
+must_check int ext4_ext_shift_extents(struct handle *h, struct inode *inode, ext4_lblk_t from, uint32_t shift,
+				      enum ext_shift_direction direction);
+/* The last extent would still end within what a file can have. */
+bool ext4_ext_can_shift_right(struct inode *inode, uint32_t shift);
 /*
  * The unwritten extent taken, asked for with `flags`; `allocated` of its blocks lie from map->lblk
  * on. As ext4_map_blocks.

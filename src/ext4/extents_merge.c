@@ -7,8 +7,7 @@
 #include "ext4/alloc.h"
 #include "ext4/extents.h"
 
-/* Entry `at` takes in as many of those behind it as it can. */
-static bool join_following(struct ext_path *p, int at)
+bool ext4_ext_join_following(struct ext_path *p, int at)
 {
 	const struct ext4_extent_header *leaf = p->step[p->depth].header;
 	struct ext_run r = ext_run_at(leaf, at);
@@ -60,8 +59,8 @@ static void move_into_inode(struct handle *h, struct ext_path *p)
 
 void ext4_ext_merge(struct handle *h, struct ext_path *p, int at)
 {
-	if (at == 0 || !join_following(p, at - 1))
-		(void)join_following(p, at);
+	if (at == 0 || !ext4_ext_join_following(p, at - 1))
+		(void)ext4_ext_join_following(p, at);
 	if (fits_into_inode(p))
 		move_into_inode(h, p);
 }

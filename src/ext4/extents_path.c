@@ -104,7 +104,7 @@ static int read_child(struct ext_path *p, int level, ext4_lblk_t last, uint32_t 
 	p->step[level + 1].buffer = b;
 	p->step[level + 1].header = (struct ext4_extent_header *)b->data;
 	err = check_place(inode, b, depth, le32_get(ix->ei_block), last);
-	if (!err && depth == 0 && (!known || block == p->fresh) && !(flags & MAP_NOCACHE))
+	if (!err && depth == 0 && (!known || block == p->fresh) && !(flags & MAP_NOCACHE) && !p->forgets)
 		remember_leaf(inode, p->step[level + 1].header);
 	return err;
 }

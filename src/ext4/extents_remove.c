@@ -38,11 +38,14 @@ static bool holds_metadata(const struct inode *inode)
 
 /* ---- credits */
 
-/* The handle goes on in the next transaction. */
+/*
+ * The handle goes on in the next transaction. What others came to know of the stretch meanwhile, from a
+ * leaf that they read, is forgotten again.
+ */
 static int restart(struct removal *r, int need)
 {
 	struct inode *inode = r->inode;
-	int err = ext4_mark_inode_dirty(r->h, inode);
+	int err = ext4_mark_inode_dirty(r->h, inode), last;
 
 	if (err)
 		return err;
@@ -52,7 +55,8 @@ static int restart(struct removal *r, int need)
 	err = jbd2_journal_restart(r->h, need);
 	rwlock_write(&inode->map_lock);
 	ext4_discard_preallocations(inode);
-	return err;
+	last = ext4_es_remove_extent(inode, r->start, r->last - r->start + 1);
+	return err ? err : last;
 }
 
 /*
@@ -259,7 +263,7 @@ static int remove_space(struct removal *r)
 int ext4_ext_remove_space(struct handle *h, struct inode *inode, ext4_lblk_t start, ext4_lblk_t end)
 {
 	struct removal r = {
-		.inode = inode, .start = start, .last = end, .path = { .inode = inode }
+		.inode = inode, .start = start, .last = end, .path = { .inode = inode, .forgets = true }
 	};
 	int err, stop;
 

@@ -67,31 +67,15 @@ static int map_from_es(const struct extent_status *es, struct ext4_map *map)
 }
 
 /*
- * An unwritten stretch in which data is delayed is both; only where it is, since promises are
- * counted by block.
+ * Linux 4.9 asks whether data is delayed in an unwritten stretch, and keeps the promise beside the blocks.
+ * Here it is void once there are blocks, as in later kernels: nothing may be counted twice.
  */
-static int remember_unwritten(struct inode *inode, ext4_lblk_t lblk, uint32_t len,
-			      ext4_fsblk_t pblk)
+static void look_for_promises(struct inode *inode, const struct ext4_map *map)
 {
-	ext4_lblk_t end = lblk + len, next;
 	struct extent_status es;
-	int err = 0;
 
-	for (; lblk < end && !err; pblk += next - lblk, lblk = next) {
-		uint32_t status = ES_UNWRITTEN;
-
-		{
-			TRACE_SCOPE(inode->fs, ext4_find_delalloc_range);
-			ext4_es_find_delayed_extent_range(inode, lblk, end - 1, &es);
-		}
-		next = es.len ? max(es.lblk, lblk) : end;
-		if (next == lblk) {
-			status |= ES_DELAYED;
-			next = min(es.lblk + es.len, end);
-		}
-		err = ext4_es_insert_extent(inode, lblk, next - lblk, pblk, status);
-	}
-	return err;
+	TRACE_SCOPE(inode->fs, ext4_find_delalloc_range);
+	ext4_es_find_delayed_extent_range(inode, map->lblk, map->lblk + map->len - 1, &es);
 }
 
 /* What the tree said; map_lock held. */
@@ -100,7 +84,7 @@ static int remember(struct inode *inode, const struct ext4_map *map, uint32_t fl
 	uint32_t status = map->flags & MAPPED_UNWRITTEN ? ES_UNWRITTEN : ES_WRITTEN;
 
 	if (status == ES_UNWRITTEN && !(flags & MAP_DELALLOC))
-		return remember_unwritten(inode, map->lblk, map->len, map->pblk);
+		look_for_promises(inode, map);
 	return ext4_es_insert_extent(inode, map->lblk, map->len, map->pblk, status);
 }
 
@@ -143,7 +127,7 @@ static int look_up(struct inode *inode, struct ext4_map *map, uint32_t flags)
 /* Blocks that a delayed write was promised were allocated otherwise: the promise is void. */
 static void release_promises(struct inode *inode, const struct ext4_map *map, uint32_t flags)
 {
-	if (flags & MAP_DELALLOC || map->flags & MAPPED_UNWRITTEN)
+	if (flags & MAP_DELALLOC)
 		return;
 	ext4_da_release_space(inode,
 			      ext4_es_delayed_blocks(inode, map->lblk, map->lblk + map->len - 1));

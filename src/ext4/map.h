@@ -170,7 +170,7 @@ must_check int ext4_ind_remove_space(struct handle *h, struct inode *inode, ext4
 /* ---- what a stretch is (map_walk.c): for SEEK_DATA, SEEK_HOLE and FIEMAP */
 
 /*
- * The next stretch of data (written, delayed, or unwritten with a dirty page) in [lblk, end): 1 and where it
+ * The next stretch of data (written, delayed, or unwritten and in the page cache) in [lblk, end): 1 and where it
  * begins and how long it is, 0 when there is none.
  */
 must_check int ext4_map_next_data(struct inode *inode, ext4_lblk_t lblk, ext4_lblk_t end, ext4_lblk_t *first,

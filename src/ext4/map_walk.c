@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a file consists of, stretch by stretch: for SEEK_DATA and SEEK_HOLE, and for FIEMAP. Allocated
- * stretches come from the map; delayed ones, which have no place yet, from the extent status tree between
- * them.
+ * What a file consists of, stretch by stretch: for SEEK_DATA and SEEK_HOLE, and for FIEMAP.
+ * Allocated stretches come from the map; delayed ones, which have no place yet, from the extent
+ * status tree between them.
  */
 #include "ext4/data_internal.h"
 
@@ -10,21 +10,36 @@
 
 /* ---- the next stretch with blocks or promises */
 
-/* Unwritten blocks are data where somebody wrote into memory. */
-static bool has_dirty_pages(struct inode *inode, ext4_lblk_t lblk, uint32_t len)
+/* What the page cache has of [lblk, + len), as far as it is of one kind. */
+static void cached_at(struct inode *inode, ext4_lblk_t lblk, uint32_t *len, bool *cached)
 {
-	uint32_t bpp = page_blocks(inode->fs->pages);
-	uint64_t index = lblk / bpp;
+	uint32_t bpp = page_blocks(inode->fs->pages), i = lblk % bpp, n = 0;
+	uint64_t index = lblk / bpp, found = index;
 	struct page *p;
-	int n = page_find_tagged(&inode->mapping, &index, (lblk + len - 1) / bpp, MAPPING_TAG_DIRTY, &p, 1);
 
-	if (n > 0)
+	if (page_find_range(&inode->mapping, &found, (lblk + *len - 1) / bpp, &p, 1) <= 0) {
+		*cached = false;
+		return;
+	}
+	if (p->index > index) {
+		*cached = false;
+		*len = (uint32_t)(p->index * bpp - lblk);
 		page_put(p);
-	return n > 0;
+		return;
+	}
+	page_lock(p);
+	*cached = ext4_page_is(p, PAGE_UPTODATE) || p->blocks[i].state & PB_UPTODATE;
+	while (i + n < bpp &&
+	       *cached == (ext4_page_is(p, PAGE_UPTODATE) || p->blocks[i + n].state & PB_UPTODATE))
+		n++;
+	page_unlock(p);
+	page_put(p);
+	*len = min(*len, n);
 }
 
 /* The stretch that begins at `lblk`: its length, and whether it is data. */
-static int stretch_at(struct inode *inode, ext4_lblk_t lblk, uint32_t max, bool *is_data, uint32_t *len)
+static int stretch_at(struct inode *inode, ext4_lblk_t lblk, uint32_t max, bool *is_data,
+		      uint32_t *len)
 {
 	struct ext4_map map = { .lblk = lblk, .len = max };
 	struct extent_status delayed;
@@ -34,7 +49,9 @@ static int stretch_at(struct inode *inode, ext4_lblk_t lblk, uint32_t max, bool 
 		return n;
 	if (n > 0) {
 		*len = (uint32_t)n;
-		*is_data = !(map.flags & MAPPED_UNWRITTEN) || has_dirty_pages(inode, lblk, *len);
+		*is_data = true;
+		if (map.flags & MAPPED_UNWRITTEN)
+			cached_at(inode, lblk, len, is_data);
 		return 0;
 	}
 	*len = map.len ? min(map.len, max) : 1;
@@ -51,7 +68,8 @@ static int stretch_at(struct inode *inode, ext4_lblk_t lblk, uint32_t max, bool 
 	return 0;
 }
 
-int ext4_map_next_data(struct inode *inode, ext4_lblk_t lblk, ext4_lblk_t end, ext4_lblk_t *first, uint32_t *len)
+int ext4_map_next_data(struct inode *inode, ext4_lblk_t lblk, ext4_lblk_t end, ext4_lblk_t *first,
+		       uint32_t *len)
 {
 	bool is_data = false;
 	int err = 0;
@@ -108,7 +126,8 @@ static int walk_pointers(struct walk *w)
 {
 	struct inode *inode = w->inode;
 	uint64_t bytes = inode->size + inode->fs->geo.block_size - 1;
-	ext4_lblk_t end = (ext4_lblk_t)min(bytes >> inode->fs->geo.block_bits, (uint64_t)BLOCKS_MAX);
+	ext4_lblk_t end =
+		(ext4_lblk_t)min(bytes >> inode->fs->geo.block_bits, (uint64_t)BLOCKS_MAX);
 	int err = 0;
 
 	while (w->next < end && !err) {
@@ -125,7 +144,9 @@ static int walk_pointers(struct walk *w)
 }
 
 int ext4_map_walk(struct inode *inode,
-		  int (*fn)(void *arg, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk, uint32_t status), void *arg)
+		  int (*fn)(void *arg, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk,
+			    uint32_t status),
+		  void *arg)
 {
 	struct walk w = { .inode = inode, .fn = fn, .arg = arg };
 	int err;

@@ -237,11 +237,12 @@ static int map_one(struct handle *h, struct writer *w, struct ext4_map *map)
 /* The blocks up to here are allocated: the size on disk may follow, up to the file's size. */
 static int grow_to_mapped(struct handle *h, struct writer *w)
 {
-	uint64_t end = min(w->end_of_written, w->inode->size);
+	struct inode *inode = w->inode;
 
-	return ext4_grow_disk_size(w->inode, end)
-		       ? __ext4_mark_inode_dirty(h, w->inode, "ext4_writepages")
-		       : 0;
+	if (w->end_of_written <= inode->disk_size)
+		return 0;
+	ext4_grow_disk_size(inode, min(w->end_of_written, inode->size));
+	return __ext4_mark_inode_dirty(h, inode, "ext4_writepages");
 }
 
 /*

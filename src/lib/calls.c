@@ -69,6 +69,11 @@ int extant_ftruncate(struct extant *x, int fd, int64_t size)
 	return (int)CHANGE(x, vfs_ftruncate(x->vfs, fd, size));
 }
 
+int extant_fallocate(struct extant *x, int fd, int mode, int64_t offset, int64_t len)
+{
+	return (int)CHANGE(x, vfs_fallocate(x->vfs, fd, mode, offset, len));
+}
+
 int extant_fadvise(struct extant *x, int fd, int64_t offset, int64_t len, int advice)
 {
 	return (int)ENTER(x, vfs_fadvise(x->vfs, fd, offset, len, advice));

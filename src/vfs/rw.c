@@ -233,8 +233,8 @@ int64_t vfs_write(struct vfs *v, int fd, const void *buf, size_t len)
 /* ---- seek */
 
 /*
- * Data and holes by what is known of each stretch: allocated and delayed is data; unwritten is,
- * where a page of it is dirty; the rest is a hole, and so is the end.
+ * Data and holes by what is known of each stretch: allocated and delayed is data; unwritten is, where
+ * the page cache has it, as on Linux (it may have been written into); the rest is a hole, and so is the end.
  */
 static int64_t seek_data_or_hole(struct inode *inode, int64_t offset, bool want_data)
 {

@@ -59,6 +59,8 @@ int64_t vfs_lseek(struct vfs *v, int fd, int64_t offset, int whence);
 int vfs_fsync(struct vfs *v, int fd, bool datasync);
 int vfs_sync_file_range(struct vfs *v, int fd, int64_t offset, int64_t len);
 int vfs_ftruncate(struct vfs *v, int fd, int64_t size);
+/* mode: FALLOC_FL_* as in fallocate(2), with what it refuses. */
+int vfs_fallocate(struct vfs *v, int fd, int mode, int64_t offset, int64_t len);
 int vfs_fadvise(struct vfs *v, int fd, int64_t offset, int64_t len, int advice);
 /* The flags it was opened with, without those that only count at the opening. */
 int vfs_file_flags(struct vfs *v, int fd);

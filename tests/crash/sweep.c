@@ -140,7 +140,8 @@ static const char *path_of(const struct sweep *s, const struct words *w)
 
 static bool changes(const struct words *w)
 {
-	static const char *const ops[] = { "write", "pwrite", "ftruncate", "truncate", "unlink", "rmdir" };
+	static const char *const ops[] = { "write", "pwrite", "mmapwrite", "fallocate", "ftruncate", "truncate",
+					   "unlink", "rmdir" };
 
 	for (size_t i = 0; i < array_size(ops); i++)
 		if (!strcmp(w->op, ops[i]))

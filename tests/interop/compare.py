@@ -11,7 +11,7 @@ allowed to differ as far as that goes, and is counted (Comparison.notes), so tha
     tree blocks  stat's blocks and statfs's free blocks, by the few blocks of the extent tree that a file
                  in other pieces needs
     delayed      fiemap: Linux has not yet written what extant has; or the other way round after
-                 sync_file_range, which on 6.18 writes whole large folios
+                 sync_file_range or fallocate, which on 6.18 write whole large folios
     full disk    a write that was cut short by a full disk at another place: what follows is another
                  script then and is not compared
 
@@ -97,7 +97,7 @@ class Comparison:
             self.wrong += strict(linux, extant)[-1:]
 
     def one(self, x, y):
-        self.ranges_synced |= x['cmd'].startswith('sync_file_range') and x['ret'] == 0
+        self.ranges_synced |= x['cmd'].startswith(('sync_file_range', 'fallocate')) and x['ret'] == 0
         p, q = plain(x), plain(y)
         same_name = self.name(p, q)
         if p == q:

@@ -12,17 +12,18 @@ it believes is there; it need not be right, for the two sides are compared with 
 with it.
 
 Profiles say which operations are common: `mixed`, `data`, `names`, `many` (small files), `deep` (trees),
-`full` (more than the disk holds), `sync` (every way to be stable, remounts), `wrong`.
+`full` (more than the disk holds), `sync` (every way to be stable, remounts), `wrong`, `ranges` (space by range).
 
 What the language cannot say on Linux is left out: a slot is closed before it is opened again, nothing is
 done between umount and mount.
 """
 import argparse
+import posixpath
 import random
 
 LONG = 255                      # the longest name
 PATH_MAX = 4096                 # with the zero at its end
-PROFILES = ('mixed', 'data', 'names', 'many', 'deep', 'full', 'sync', 'wrong')
+PROFILES = ('mixed', 'data', 'names', 'many', 'deep', 'full', 'sync', 'wrong', 'ranges')
 
 # Weights of operations by profile; what is not named has the weight of 'mixed', or 1.
 WEIGHTS = {
@@ -46,6 +47,12 @@ WEIGHTS = {
                     chmod=2, fsync=1, fdatasync=1, remount=0, cycle=0, burst=0, sync_file_range=0, link=1, symlink=1, mknod=1,
                     rename=2, nameless=1, flink=1, freeze=0, fstrim=0, checkpoint=0),
 }
+# Space by range.
+WEIGHTS['mixed'].update(fallocate=8)
+WEIGHTS['reading'].update(fallocate=1)
+WEIGHTS['ranges'] = dict(open=14, close=2, fallocate=50, pwrite=24, write=6, ftruncate=8, fsync=5, fiemap=10, pread=10, lseek=14,
+                         fstat=8, mkdir=1, rmdir=1, unlink=2, burst=0, chmod=0, readdir=1, rename=1, link=0, flink=0, symlink=0,
+                         nameless=0, mknod=0)
 WRONG = {'wrong': 0.5}          # share of operations made wrong on purpose
 MODES = ('0644', '0600', '0755', '0', '0777', '0444', '04755', '02750', '01777', '07777', '0111')
 MOUNT_OPTIONS = ('noatime', 'relatime', 'strictatime', 'nodiratime', 'sync', 'dirsync', 'commit=1', 'nobarrier',
@@ -73,6 +80,8 @@ class Script:
             self.prepared(kind, path)
         self.fds = {}                   # slot -> (path, flags, is directory)
         self.closed = set()             # slots that were in use once
+        self.promised = {p for _, p in prepared if p.endswith('promised')}    # files with unwritten blocks
+        self.seen = set(self.promised)  # files that were read
         self.lines = []
         self.weights = dict(WEIGHTS['mixed'])
         self.weights.update(WEIGHTS[self.profile])
@@ -287,6 +296,10 @@ class Script:
     def path_of(self, slot):
         return self.fds[slot][0] if slot in self.fds else ''
 
+    def file_of(self, slot):
+        """The same, said in one way only."""
+        return posixpath.normpath('/' + self.path_of(slot)).replace('//', '/')
+
     def fill(self):
         return f'fill=pat:{self.rnd.randrange(251)}' if self.chance(0.8) else f'fill={self.rnd.choice("abcz0")}'
 
@@ -326,11 +339,13 @@ class Script:
     def op_read(self):
         slot = self.slot()
         at = [f'off={self.offset(self.path_of(slot))}'] if self.chance(0.6) else []
+        self.seen.add(self.file_of(slot))
         self.emit(f'read fd={slot} len={min(self.size(), 4 << 20)}', *at)
 
     def op_pread(self):
         slot = self.slot()
         off = self.far_offset() if self.chance(0.03) else self.offset(self.path_of(slot))
+        self.seen.add(self.file_of(slot))
         self.emit(f'pread fd={slot} off={off} len={min(self.size(), 4 << 20)}')
 
     def op_freeze(self):
@@ -350,12 +365,16 @@ class Script:
     def op_lseek(self):
         slot = self.slot()
         whence = self.rnd.choice(('set', 'cur', 'end', 'data', 'hole', 'data', 'hole'))
-        if self.path_of(slot).endswith('promised'):
+        if self.file_of(slot) in self.promised & self.seen or self.promised and self.renamed_any():
             whence = 'set'              # on Linux, unwritten blocks are data once read-ahead has cached them
         off = self.far_offset() if self.chance(0.05) else self.offset(self.path_of(slot))
         if self.chance(0.15):
             off = -off if off < 1 << 62 else off
         self.emit(f'lseek fd={slot} off={off} whence={whence}')
+
+    def renamed_any(self):
+        """Files may have other names by now."""
+        return any(l.startswith(('rename ', 'link ', 'flink ')) for l in self.lines)
 
     def new_size(self, path):
         if self.chance(0.03):
@@ -378,6 +397,31 @@ class Script:
         self.emit('truncate', path, n)
         if path in self.files and n < 1 << 34:
             self.files[path] = n
+
+    FALLOCATE = ('alloc', 'alloc', 'keep', 'keep', 'punch', 'punch', 'punch', 'zero', 'zero', 'zero,keep', 'collapse', 'insert')
+
+    def op_fallocate(self):
+        slot, mode = self.slot(writing=True), self.rnd.choice(self.FALLOCATE)
+        if self.wrong():
+            mode = self.rnd.choice(('collapse,keep', 'insert,keep', 'punch,zero', 'collapse,insert', 'zero,collapse', 'alloc'))
+        path = self.path_of(slot)
+        self.promised.add(self.file_of(slot))
+        off, n = self.offset(path), self.size()
+        if self.chance(0.02):
+            off = self.far_offset()
+        if self.chance(0.7 if mode in ('collapse', 'insert') else 0.4):
+            off, n = off // self.block * self.block, max(n // self.block, 1) * self.block
+        if mode in ('alloc', 'keep', 'zero', 'zero,keep') and off + n > 1 << 28:
+            n = min(n, 100 * self.block)
+        self.emit(f'fallocate fd={slot} mode={mode} off={off} len={n}')
+        if path in self.files and off + n < 1 << 34:
+            size = self.files[path]
+            if mode in ('alloc', 'zero'):
+                self.files[path] = max(size, off + n)
+            elif mode == 'collapse' and off + n < size:
+                self.files[path] = size - n
+            elif mode == 'insert' and off < size:
+                self.files[path] = size + n
 
     def op_fsync(self):
         self.emit(f'fsync fd={self.slot()}')

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Random scripts on this machine's kernel and on extant: the same results, the same contents.
 
-    random_scripts.py EXTANT [--count N] [--seed S] [--only SEED...] [--keep DIR] [-v]
+    random_scripts.py EXTANT [--count N] [--seed S] [--only SEED...] [--profile NAME] [--keep DIR] [-v]
 
 For each seed: an image of some kind (sides.KINDS), some filled by Linux beforehand; a script
 (genscript.py); then the script on a copy through Linux and on a copy through
@@ -40,8 +40,8 @@ def seeds(base, count):
 # ---- one seed
 
 class Case:
-    def __init__(self, seed, folder, kind=None):
-        self.seed = seed
+    def __init__(self, seed, folder, kind=None, profile=None):
+        self.seed, self.wanted = seed, profile
         self.kind = kind or KINDS[seed % len(KINDS)]
         self.dir = folder
         os.makedirs(folder, exist_ok=True)
@@ -59,7 +59,7 @@ class Case:
             with open(self.script, 'w') as f:
                 f.write(prelude)
             kernel.run(self.base, self.script, self.path('prelude.jsonl'), self.kind.options().replace(',ro', ''))
-        gen = genscript.Script(self.seed, self.kind.profile, block=self.kind.block, disk=self.kind.bytes(), prepared=there,
+        gen = genscript.Script(self.seed, self.kind.profile or self.wanted, block=self.kind.block, disk=self.kind.bytes(), prepared=there,
                                mount_options=mount_lines(self.kind))
         with open(self.script, 'w') as f:
             f.write(gen.generate())
@@ -150,6 +150,7 @@ def main():
     a.add_argument('--count', type=int, default=10)
     a.add_argument('--seed', default=None)
     a.add_argument('--only', type=int, nargs='+')
+    a.add_argument('--profile', choices=genscript.PROFILES, help='where the kind of image does not demand one')
     a.add_argument('--keep')
     a.add_argument('-v', '--verbose', action='store_true')
     o = a.parse_args()
@@ -162,7 +163,7 @@ def main():
     chosen = o.only or seeds(base, o.count)
     try:
         for seed in chosen:
-            case = Case(seed, os.path.join(work, str(seed)))
+            case = Case(seed, os.path.join(work, str(seed)), profile=o.profile)
             try:
                 wrong, comparison, results = examine(case, kernel, extant)
                 notes.update(set(comparison.notes))
@@ -172,7 +173,7 @@ def main():
                 total.update(part)
             if wrong:
                 bad += 1
-                print(f'FAILED seed {seed} {case.kind.name} {getattr(case, "profile", "")} (repeat: {sys.argv[0]} {o.extant} --only {seed} --keep DIR)')
+                print(f'FAILED seed {seed} {case.kind.name} {getattr(case, "profile", "")} (repeat: {sys.argv[0]} {o.extant} --only {seed}{" --profile " + o.profile if o.profile else ""} --keep DIR)')
                 print('\n'.join(wrong), flush=True)
             elif o.verbose:
                 print(f'ok seed {seed} {case.kind.name} {case.profile} {len(results)} operations', flush=True)

@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The states of a power failure while files change by range: allocated, punched, zeroed, collapsed, inserted into, cut.
+`sweep` visits every prefix, every write lost or torn, random states, and recovers and checks each.
+
+    ranges.py SWEEP [--seed S] [--ops N] [SWEEP'S OPTION...]       exit 1 when a state fails, 77 without mke2fs
+
+A file in many pieces and a small journal: a single call goes through several transactions.
+"""
+import argparse, os, random, shutil, subprocess, sys, tempfile
+
+IMAGES = (["-b", "1024", "-J", "size=1"], ["-b", "1024", "-J", "size=1", "-O", "^metadata_csum,orphan_file"], ["-b", "4096", "-J", "size=4"])
+MODES = ("alloc", "keep", "punch", "punch", "punch", "zero", "zero,keep", "collapse", "insert")
+
+
+def script(seed, ops, block):
+    r = random.Random(seed)
+    lines = ["open fd=1 /f O_CREAT|O_RDWR 0644", "open fd=2 /pieces O_CREAT|O_RDWR 0644"]
+    lines += ["pwrite fd=2 off=%d len=%d fill=pat:%d" % (2 * i * block, block, i % 200) for i in range(120)]
+    lines += ["fsync fd=2"]
+    for i in range(ops):
+        fd, at, n = r.choice((1, 2)), r.randrange(240) * block, r.choice((1, 3, 20, 100)) * block
+        mode = r.choice(MODES)
+        if mode in ("punch", "zero", "zero,keep") and r.random() < 0.4:
+            at, n = at + r.randrange(block), n + r.randrange(block)
+        if r.random() < 0.3:
+            lines.append("pwrite fd=%d off=%d len=%d fill=pat:%d" % (fd, at, n, i % 250))
+        elif r.random() < 0.12:
+            lines.append("ftruncate fd=%d len=%d" % (fd, at + r.randrange(block)))
+        else:
+            lines.append("fallocate fd=%d mode=%s off=%d len=%d" % (fd, mode, at, n))
+        if r.random() < 0.15:
+            lines.append("fsync fd=%d" % fd)
+    return "\n".join(lines + ["syncfs", "ftruncate fd=2 len=0", "close fd=1", "close fd=2", ""])
+
+
+def main():
+    a = argparse.ArgumentParser(usage=__doc__)
+    a.add_argument("sweep")
+    a.add_argument("--seed", type=int, default=4)
+    a.add_argument("--ops", type=int, default=40)
+    o, more = a.parse_known_args()
+    os.environ["PATH"] += ":/sbin:/usr/sbin"
+    if not shutil.which("mke2fs"):
+        print("skipped: needs mke2fs")
+        return 77
+    with tempfile.TemporaryDirectory(prefix="extant-ranges-") as work:
+        image, lines, status = os.path.join(work, "image"), os.path.join(work, "ranges"), 0
+        for options in IMAGES:
+            with open(lines, "w") as f:
+                f.write(script(o.seed, o.ops, int(options[1])))
+            subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-N", "64"] + options + [image, "16M"], check=True)
+            print(" ".join(options), flush=True)
+            status |= subprocess.run([o.sweep] + more + [image, lines]).returncode
+    return 1 if status else 0
+
+
+sys.exit(main())
