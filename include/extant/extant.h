@@ -137,6 +137,14 @@ struct extant_mapping {			/* FS_IOC_GETFSMAP: bytes, owners and flags as there *
 EXTANT_API int extant_fsmap(struct extant *x, uint64_t low, uint64_t high,
 			    int (*fn)(void *arg, const struct extant_mapping *m), void *arg);
 
+#define EXTANT_LABEL_MAX 16
+/* FS_IOC_GETFSLABEL, FS_IOC_SETFSLABEL: terminated; -EINVAL: it is longer. Anybody may ask. */
+EXTANT_API int extant_getlabel(struct extant *x, char label[EXTANT_LABEL_MAX + 1]);
+EXTANT_API int extant_setlabel(struct extant *x, const char *label);
+/* EXT4_IOC_GETFSUUID, EXT4_IOC_SETFSUUID. -EOPNOTSUPP: checksums begin with it (without metadata_csum_seed). */
+EXTANT_API int extant_getuuid(struct extant *x, uint8_t uuid[16]);
+EXTANT_API int extant_setuuid(struct extant *x, const uint8_t uuid[16]);
+
 /* ---- files (open(2), read(2), ...) */
 
 EXTANT_API int extant_open(struct extant *x, const char *path, int flags, uint32_t mode);

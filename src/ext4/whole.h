@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What is asked of a mounted file system as a whole: where its space goes (fsmap.c), that free
- * space be given back to the device (mb_trim.c), that the log be emptied (journal.c).
+ * space be given back to the device (mb_trim.c), that the log be emptied (journal.c), what it is
+ * called (label.c).
  */
 #ifndef EXTANT_EXT4_WHOLE_H
 #define EXTANT_EXT4_WHOLE_H
@@ -50,5 +51,14 @@ typedef int (*ext4_mapping_fn)(void *arg, const struct ext4_mapping *m);
  */
 must_check int ext4_fsmap(struct ext4_fs *fs, uint64_t low, uint64_t high, ext4_mapping_fn fn,
 			  void *arg);
+
+/* Terminated. */
+#define EXT4_LABEL_MAX 16
+void ext4_get_label(struct ext4_fs *fs, char label[EXT4_LABEL_MAX + 1]);
+/* FS_IOC_SETFSLABEL. -EINVAL: it is too long; -EROFS. */
+must_check int ext4_set_label(struct ext4_fs *fs, const char *label);
+void ext4_get_uuid(struct ext4_fs *fs, uint8_t uuid[16]);
+/* EXT4_IOC_SETFSUUID. -EOPNOTSUPP: checksums of blocks begin with it, or stable_inodes; -EROFS. */
+must_check int ext4_set_uuid(struct ext4_fs *fs, const uint8_t uuid[16]);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The public calls on a file system as a whole: frozen, thawed, trimmed, listed, checkpointed, shut
- * down.
+ * The public calls on a file system as a whole: frozen, thawed, trimmed, listed, checkpointed, named,
+ * shut down.
  */
 #include "lib/enter.h"
 
@@ -49,4 +49,24 @@ int extant_fsmap(struct extant *x, uint64_t low, uint64_t high,
 	struct fsmap_call c = { fn, arg };
 
 	return (int)ENTER(x, vfs_fsmap(x->vfs, low, high, one_mapping, &c));
+}
+
+int extant_getlabel(struct extant *x, char label[EXTANT_LABEL_MAX + 1])
+{
+	return (int)ENTER(x, vfs_getlabel(x->vfs, label));
+}
+
+int extant_setlabel(struct extant *x, const char *label)
+{
+	return (int)ENTER(x, vfs_setlabel(x->vfs, label));
+}
+
+int extant_getuuid(struct extant *x, uint8_t uuid[16])
+{
+	return (int)ENTER(x, vfs_getuuid(x->vfs, uuid));
+}
+
+int extant_setuuid(struct extant *x, const uint8_t uuid[16])
+{
+	return (int)ENTER(x, vfs_setuuid(x->vfs, uuid));
 }

@@ -115,5 +115,10 @@ int vfs_shutdown(struct vfs *v, enum ext4_shutdown how);
 int vfs_checkpoint(struct vfs *v, uint32_t flags);
 int vfs_fstrim(struct vfs *v, uint64_t start, uint64_t len, uint64_t least, uint64_t *trimmed);
 int vfs_fsmap(struct vfs *v, uint64_t low, uint64_t high, ext4_mapping_fn fn, void *arg);
+/* As ext4_set_label and ext4_set_uuid; anybody may ask. */
+int vfs_getlabel(struct vfs *v, char label[EXT4_LABEL_MAX + 1]);
+int vfs_setlabel(struct vfs *v, const char *label);
+int vfs_getuuid(struct vfs *v, uint8_t uuid[16]);
+int vfs_setuuid(struct vfs *v, const uint8_t uuid[16]);
 
 #endif

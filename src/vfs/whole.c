@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Calls on the file system as a whole. They are the administrator's: -EPERM for anybody else. Linux
- * 4.9 has no fsmap, no checkpoint.
+ * 4.9 has no fsmap, no checkpoint, and sets no label.
  */
 #include "vfs/internal.h"
 
@@ -55,4 +55,50 @@ int vfs_fsmap(struct vfs *v, uint64_t low, uint64_t high, ext4_mapping_fn fn, vo
 	if (v->fs->opt.dialect == DIALECT_4_9)
 		return -ENOTTY;
 	return err ? err : ext4_fsmap(v->fs, low, high, fn, arg);
+}
+
+/* Who may name it, begins; 0: ext4_end_change follows. */
+static int begin_naming(struct vfs *v, unsigned *at)
+{
+	int err = must_be_root(v);
+
+	if (v->fs->opt.dialect == DIALECT_4_9)
+		return -ENOTTY;
+	return err ? err : ext4_begin_change(v->fs, at);
+}
+
+int vfs_setlabel(struct vfs *v, const char *label)
+{
+	unsigned at;
+	int err = begin_naming(v, &at);
+
+	if (err)
+		return err;
+	err = ext4_set_label(v->fs, label);
+	ext4_end_change(v->fs, at);
+	return err;
+}
+
+int vfs_setuuid(struct vfs *v, const uint8_t uuid[16])
+{
+	unsigned at;
+	int err = begin_naming(v, &at);
+
+	if (err)
+		return err;
+	err = ext4_set_uuid(v->fs, uuid);
+	ext4_end_change(v->fs, at);
+	return err;
+}
+
+int vfs_getlabel(struct vfs *v, char label[EXT4_LABEL_MAX + 1])
+{
+	ext4_get_label(v->fs, label);
+	return 0;
+}
+
+int vfs_getuuid(struct vfs *v, uint8_t uuid[16])
+{
+	ext4_get_uuid(v->fs, uuid);
+	return 0;
 }

@@ -24,7 +24,7 @@ EXTANT = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else None
 
 READERS = {                     # arguments behind the image
     "info": [], "ls": [], "cat": ["/a"], "stat": ["/a"], "get": ["/a", "-"], "replay": ["--dry-run"], "tree": [],
-    "find": [], "du": [], "df": [], "filefrag": ["/a"],
+    "find": [], "du": [], "df": [], "filefrag": ["/a"], "label": [], "uuid": [],
 }
 WRITERS = {
     "put": ["-", "/new"], "mkdir": ["/newdir"], "rm": ["/a"], "replay": [], "run": ["-"], "trace": ["-"],

@@ -165,6 +165,51 @@ class Tools(CliTest):
             self.assertEqual(int(ino), self.stat_of(image, name)["ino"])
         self.assertRegex(self.run_ok("ls", "--full-time", image, "a").text, r"2020-01-03 00:00:00\.0{9} \+0000 a$")
 
+    # ---- what it is called
+
+    def named(self, image, superblock=None):
+        """(label, UUID) as dumpe2fs reads them from a superblock."""
+        words = ["-o", "superblock=%d" % superblock] if superblock else []
+        text = subprocess.run([tool("dumpe2fs"), "-h", *words, image], stdout=subprocess.PIPE, check=True,
+                              stderr=subprocess.DEVNULL, env=ENVIRONMENT).stdout.decode()
+        return (re.search(r"volume name: +(.*)", text).group(1), re.search(r"UUID: +(.*)", text).group(1))
+
+    def test_label_and_uuid(self):
+        uuid = "00112233-4455-6677-8899-aabbccddeeff"
+        for args, may in ((["-O", "metadata_csum_seed"], True), ([], False), (["-O", "^metadata_csum,uninit_bg"], False),
+                          (["-O", "^metadata_csum,^uninit_bg"], True), (["-O", "^has_journal,^metadata_csum"], True),
+                          (["-O", "^metadata_csum,stable_inodes"], False), (["-b", "4096", "-O", "metadata_csum_seed"], True)):
+            image = self.mkfs("-L", "first", *args, size="40M")
+            block = 32768 if "4096" in args else 8193
+            with self.subTest(args):
+                with self.unchanged(image):
+                    self.assertEqual(self.run_ok("label", image).text, "first\n")
+                    self.assertEqual(self.run_ok("uuid", image).text, self.named(image)[1] + "\n")
+                self.run_ok("label", image, "sixteen bytes ok")
+                before = self.named(image)[1]
+                if may:
+                    self.run_ok("uuid", image, uuid)
+                else:
+                    self.run_fails(REFUSED, "uuid", image, uuid, says="checksums")
+                self.assertEqual(self.named(image), ("sixteen bytes ok", uuid if may else before))
+                if block == 8193:
+                    self.assertEqual(self.named(image, block), self.named(image))
+                self.check(image)
+                self.assertEqual(self.run_ok("label", "--json", image).json["label"], "sixteen bytes ok")
+                self.run_ok("label", image, "")
+                self.assertEqual(self.run_ok("label", image).text, "\n")
+        image = self.mkfs("-O", "metadata_csum_seed")
+        self.run_ok("uuid", image, "random")
+        self.assertRegex(self.run_ok("uuid", image).text, r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\n$")
+        self.run_ok("uuid", image, "clear")
+        self.assertEqual(self.run_ok("uuid", "--json", image).json["uuid"], "00000000-0000-0000-0000-000000000000")
+        with self.unchanged(image):
+            self.run_fails(USAGE, "label", image, "seventeen bytes -", says="16")
+            for wrong in ("x", uuid[:-1], uuid[:-1] + "g", uuid.replace("-", "0"), uuid + "0"):
+                self.run_fails(USAGE, "uuid", image, wrong, says=wrong)
+            self.run_fails(REFUSED, "label", "-o", "ro", image, "new", says="read-only")
+        self.check(image)
+
     # ---- attributes
 
     def test_chmod(self):
