@@ -158,6 +158,12 @@ static int move_tail_cheaply(struct journal *j)
 	return 0;
 }
 
+static bool tail_is_urgent(struct journal *j)
+{
+	guard(&j->state_lock);
+	return j->free_blocks < log_ring_blocks(j) / 4 && tail_is_worth_moving(j, &j->in_place);
+}
+
 int log_tail_before_commit(struct journal *j)
 {
 	int err = 0;
@@ -166,11 +172,14 @@ int log_tail_before_commit(struct journal *j)
 		guard(&j->checkpoint_lock);
 		return first_tail(j);
 	}
-	/* If not: somebody who needs room is moving it already. */
-	if (mutex_trylock(&j->checkpoint_lock)) {
-		err = move_tail_cheaply(j);
-		mutex_unlock(&j->checkpoint_lock);
+	/* Somebody writes in place: it is waited for when callers would soon have to wait for room. */
+	if (!mutex_trylock(&j->checkpoint_lock)) {
+		if (!tail_is_urgent(j))
+			return 0;
+		mutex_lock(&j->checkpoint_lock);
 	}
+	err = move_tail_cheaply(j);
+	mutex_unlock(&j->checkpoint_lock);
 	return err;
 }
 

@@ -3,7 +3,10 @@
  * slow: a device whose flush takes 100 ms, of the mount's virtual time.
  *
  *	overlap	while transaction N is written, handles of N + 1 start between jbd2_commit_logging and
- *		jbd2_end_commit of N, and a stat of what is cached waits for nothing: no sleep, no lock
+ *		jbd2_end_commit of N, and a stat of what is cached waits for nothing: no sleep, no lock.
+ *		The log holds N's bytes of what N + 1 changed meanwhile (the directory, the inode table, the
+ *		bitmaps): a failure then recovers N, clean, and nothing of N + 1
+ *	copied	the same while N still waits for its ordered data: what N + 1 changes then is logged as N had it
  *	append	each append with fsync costs at most two flushes
  *	group	eight tasks that sync at once share commits: fewer than one for two fsyncs
  */
@@ -11,11 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "check/check.h"
 #include "rig.h"
 
 #define FLUSH_NS (100 * NSEC_PER_MSEC)
 #define TASKS 8
 #define SYNCS 20
+#define MEANWHILE 10		/* files made during a commit */
 
 /* What the trace said of the commits. */
 struct heard {
@@ -26,6 +31,7 @@ struct heard {
 struct slow {
 	struct rig rig;
 	struct heard heard;
+	bool early;			/* what is made meanwhile is made before N is logged */
 	uint64_t stats, waits;		/* cached look-ups during a commit, and what they waited for */
 	int failed;
 };
@@ -88,7 +94,10 @@ static int make(struct extant *x, const char *path)
 static void syncer(void *arg)
 {
 	struct slow *s = arg;
-	int fd = make(s->rig.x, "/synced");
+	int fd = make(s->rig.x, "/ordered");
+
+	(void)extant_close(s->rig.x, fd);
+	fd = make(s->rig.x, "/synced");
 
 	expect(s, fd >= 0 && !extant_fsync(s->rig.x, fd), "the syncer failed", fd, 0);
 	(void)extant_close(s->rig.x, fd);
@@ -126,8 +135,9 @@ static void worker(void *arg)
 		task_sleep(NSEC_PER_MSEC);
 	}
 	expect(s, f.committing, "there was no commit", 0, 0);
-	task_sleep(10 * NSEC_PER_MSEC);
-	for (int i = 0; i < 10; i++) {
+	if (!s->early)
+		task_sleep(10 * NSEC_PER_MSEC);
+	for (int i = 0; i < MEANWHILE; i++) {
 		char path[32];
 		int fd;
 
@@ -139,6 +149,61 @@ static void worker(void *arg)
 	}
 	jbd2_journal_facts(s->rig.x->vfs->fs->journal, &f);
 	expect(s, f.committing, "the commit was over before the work", f.committed, f.running);
+}
+
+/* Mounts what a failure would leave now: `/synced` is there, nothing that was made meanwhile. */
+static void look_at_recovered(struct slow *s, struct block_device *copy)
+{
+	struct extant_options opt;
+	struct clock clock;
+	struct lib_mount_args args = { .image = "failed", .opt = &opt, .clock = &clock, .dialect = DIALECT_4_9 };
+	struct extant *x;
+	struct extant_stat st;
+	int err = block_share_create(s->rig.arena, copy, &args.device);
+
+	extant_options_init(&opt);
+	opt.mode = EXTANT_INLINE;
+	opt.mount_options = "noinit_itable";
+	clock_init_virtual(&clock, 1700001000LL * NSEC_PER_SEC, 4 * NSEC_PER_MSEC);
+	err = err ? err : lib_mount(&args, &x);
+	expect(s, !err, "what a failure leaves cannot be mounted", -err, 0);
+	if (err)
+		return;
+	err = extant_stat(x, "/synced", &st);
+	expect(s, !err, "what was synced is not in the log", err, 0);
+	for (int i = 0; i < MEANWHILE; i++) {
+		char path[32];
+
+		(void)snprintf(path, sizeof(path), "/meanwhile-%d", i);
+		err = extant_stat(x, path, &st);
+		expect(s, err == -ENOENT, "the log of N holds what N + 1 made", err, i);
+	}
+	expect(s, !extant_unmount(x), "what a failure leaves cannot be unmounted", 0, 0);
+}
+
+static void one_problem(void *arg, const struct check_problem *p)
+{
+	char text[300];
+
+	(void)arg;
+	check_problem_format(p, text, sizeof(text));
+	fprintf(stderr, "after a failure: %s\n", text);
+}
+
+/* N is committed, N + 1 only in memory. */
+static void fail_between(struct slow *s)
+{
+	struct check_options opt = { .arena = s->rig.arena, .problems_max = 5, .problem = one_problem };
+	struct check_report report = { 0 };
+	struct block_device *below, *copy;
+	int err = block_share_create(s->rig.arena, s->rig.cow, &below);
+
+	if (err || block_cow_create(s->rig.arena, below, &copy))
+		abort();
+	look_at_recovered(s, copy);
+	err = check_image(copy, &opt, &report);
+	expect(s, !err && !report.problems, "what a failure leaves is damaged", err, (long long)report.problems);
+	block_close(copy);
 }
 
 static int overlap(void *arg)
@@ -154,12 +219,22 @@ static int overlap(void *arg)
 		abort();
 	task_join(a);
 	task_join(b);
+	fail_between(s);
 	rig_drain(&s->rig);
-	expect(s, s->heard.overlapping >= 10, "handles of N + 1 during the commit of N", s->heard.overlapping, 10);
+	expect(s, s->early || s->heard.overlapping >= 10, "handles of N + 1 during the commit of N", s->heard.overlapping, 10);
 	expect(s, s->stats && !s->waits, "cached look-ups waited", (long long)s->waits, (long long)s->stats);
-	printf("overlap: %u handles of N + 1 during the commit of N; %llu cached look-ups, %llu waits\n",
-	       s->heard.overlapping, (unsigned long long)s->stats, (unsigned long long)s->waits);
+	printf("%s: %u handles of N + 1 since N was logged; %llu cached look-ups, %llu waits\n",
+	       s->early ? "copied" : "overlap", s->heard.overlapping, (unsigned long long)s->stats, (unsigned long long)s->waits);
 	return 0;
+}
+
+/* Without delayed allocation the other file's data is the commit's to write, which takes a while. */
+static int copied(void *arg)
+{
+	struct slow *s = arg;
+
+	s->early = true;
+	return overlap(arg);
 }
 
 /* ---- append */
@@ -236,8 +311,9 @@ static int group(void *arg)
 static int run(enum extant_mode mode, uint64_t seed, int (*test)(void *arg))
 {
 	struct slow s = { 0 };
-	struct rig_options opt = { .mkfs = "", .size = "64M", .mode = mode, .seed = seed, .mount_options = "noinit_itable",
-				   .write_ns = 100000, .flush_ns = FLUSH_NS, .trace = true, .line = hear,
+	struct rig_options opt = { .mkfs = "", .size = "64M", .mode = mode, .seed = seed,
+				   .mount_options = test == copied ? "noinit_itable,nodelalloc" : "noinit_itable",
+				   .write_ns = test == copied ? 20 * NSEC_PER_MSEC : 100000, .flush_ns = FLUSH_NS, .trace = true, .line = hear,
 				   .arg = &s.heard };
 
 	rig_init(&s.rig, &opt);
@@ -256,10 +332,12 @@ int main(void)
 	int failed = 0;
 
 	failed |= run(EXTANT_INLINE, 1, overlap);
+	failed |= run(EXTANT_INLINE, 1, copied);
 	failed |= run(EXTANT_INLINE, 1, append);
 	failed |= run(EXTANT_INLINE, 1, group);
 	for (uint64_t seed = 1; seed <= 5; seed++) {
 		failed |= run(EXTANT_SEEDED, seed, overlap);
+		failed |= run(EXTANT_SEEDED, seed, copied);
 		failed |= run(EXTANT_SEEDED, seed, group);
 	}
 	return failed;
