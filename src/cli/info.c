@@ -83,6 +83,18 @@ static const char *errors_text(uint16_t errors)
 	return errors < array_size(texts) ? texts[errors] : "unknown";
 }
 
+/* EXT4_ERR_*, spelled as dumpe2fs does. */
+static const char *error_kind(uint8_t code)
+{
+	static const char *const kinds[] = {
+		"unsaid",  "UNKNOWN", "EIO",	"ENOMEM", "EFSBADCRC", "EFSCORRUPTED",
+		"ENOSPC",  "ENOKEY",  "EROFS",	"EFBIG",  "EEXIST",    "ERANGE",
+		"EOVERFLOW", "EBUSY", "ENOTDIR", "ENOTEMPTY", "ESHUTDOWN", "EFAULT",
+	};
+
+	return code < array_size(kinds) ? kinds[code] : "UNKNOWN";
+}
+
 static void put_state(struct facts *f, const struct ext4_super_block *s)
 {
 	uint16_t state = le16_get(s->s_state);
@@ -98,10 +110,18 @@ static void put_state(struct facts *f, const struct ext4_super_block *s)
 	if (!le32_get(s->s_error_count))
 		return;
 	facts_number(f, "error_count", le32_get(s->s_error_count));
+	put_date(f, "first_error", s->s_first_error_time, s->s_first_error_time_hi);
+	facts_number(f, "first_error_inode", le32_get(s->s_first_error_ino));
+	facts_number(f, "first_error_block", le64_get(s->s_first_error_block));
+	facts_bytes(f, "first_error_where", s->s_first_error_func, sizeof(s->s_first_error_func));
+	facts_number(f, "first_error_line", le32_get(s->s_first_error_line));
+	facts_string(f, "first_error_kind", error_kind(s->s_first_error_errcode));
 	put_date(f, "last_error", s->s_last_error_time, s->s_last_error_time_hi);
 	facts_number(f, "last_error_inode", le32_get(s->s_last_error_ino));
 	facts_number(f, "last_error_block", le64_get(s->s_last_error_block));
 	facts_bytes(f, "last_error_where", s->s_last_error_func, sizeof(s->s_last_error_func));
+	facts_number(f, "last_error_line", le32_get(s->s_last_error_line));
+	facts_string(f, "last_error_kind", error_kind(s->s_last_error_errcode));
 }
 
 static void put_counts(struct facts *f, const struct ext4_super_block *s)

@@ -319,7 +319,9 @@ static void step(struct worker *me)
 	uint32_t what = random_below(&me->random, 100), n = random_below(&me->random, WORK_FILES);
 	bool own = random_below(&me->random, 100) < 65;
 
-	if (random_below(&me->random, 100) < WORK_NAMES_PERCENT)
+	if (random_below(&me->random, 1000) < WORK_WHOLE_PER_MILLE)
+		worker_whole(me);
+	else if (random_below(&me->random, 100) < WORK_NAMES_PERCENT)
 		worker_names(me);
 	else if (what >= 94)
 		list(me, own);

@@ -17,6 +17,7 @@
 #define WORK_TOKENS 8			/* of each worker: work_names.c */
 #define WORK_DIRS 4			/* that tokens go between */
 #define WORK_NAMES_PERCENT 25		/* of the operations are about names */
+#define WORK_WHOLE_PER_MILLE 8		/* are about the whole file system */
 #define WORK_SECTORS (WORK_BLOCK_BYTES / 512)
 
 struct work_file {
@@ -65,5 +66,9 @@ int worker_names_prepare(struct extant *x);
 void worker_names(struct worker *me);
 /* Every token of its own is where it was left. */
 void worker_names_verify(struct worker *me);
+
+/* ---- work_whole.c: one operation on the file system as a whole */
+
+void worker_whole(struct worker *me);
 
 #endif

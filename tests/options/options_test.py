@@ -153,6 +153,9 @@ def errors_continue(b, option):
     damaged(b)
     assert b.rets(option, "access /d/e\nmkdir /f 0755\n") == ["EUCLEAN", 0]
     assert re.search(r"FS Error count: +1\n", b.super()) and "clean with errors" in b.super()
+    facts = json.loads(sh(b.extant, "info", "--json", b.image).stdout)
+    flat = json.dumps(facts)
+    assert re.search(r'"error_count": ?1\b', flat) and '"first_error_kind": "EFSCORRUPTED"' in flat, flat
 
 
 @check("errors=remount-ro")
