@@ -137,17 +137,26 @@ static void end_directory(struct listing *l)
 
 static int list_directory(struct listing *l, const char *path);
 
+/* What cannot be looked at was told already, where attributes were asked for. */
+static int list_if_directory(struct listing *l, const char *path, bool told)
+{
+	struct extant_stat st = { 0 };
+	int err = extant_lstat(l->im->x, path, &st);
+
+	if (err)
+		return told ? CLI_DONE : cli_failed(l->im, path, err, NULL);
+	return S_ISDIR(st.mode) ? list_directory(l, path) : CLI_DONE;
+}
+
 static int list_below(struct listing *l, const struct ls_list *list)
 {
 	int status = CLI_DONE;
 
 	for (size_t i = 0; i < list->count && !cli_interrupted(); i++) {
-		struct extant_stat st = { 0 };
 		char *below = cli_join(list->dir, list->items[i].name);
 
-		if (!cli_is_dots(list->items[i].name) && !extant_lstat(l->im->x, below, &st) &&
-		    S_ISDIR(st.mode))
-			status = cli_worse(status, list_directory(l, below));
+		if (!cli_is_dots(list->items[i].name))
+			status = cli_worse(status, list_if_directory(l, below, ls_needs_attributes(l->args)));
 		free(below);
 	}
 	return status;

@@ -379,6 +379,30 @@ static void renames_in_a_growing_directory(void **state)
 	ok(extant_rmdir(x, "/d"));
 }
 
+/* A damaged image whose tree leads back into itself: an error, before any lock is taken twice. */
+static void a_loop_is_damage(void **state)
+{
+	(void)state;
+	ok(extant_mkdir(x, "/a", 0755));
+	ok(extant_mkdir(x, "/a/b", 0755));
+	touch("/a/f");
+	ok(extant_unmount(x));
+	image_command("debugfs -w -R 'ln /a /a/b/up'", "2> /dev/null");
+	image_command("debugfs -w -R 'ln / /a/b/root'", "2> /dev/null");
+	mount_as("errors=continue", 0, 0);
+	fails(EUCLEAN, extant_rename(x, "/a/b/up/b", "/c", 0));
+	fails(EUCLEAN, extant_rename(x, "/a/b", "/a/b/up/q", 0));
+	fails(EUCLEAN, extant_rename(x, "/a/b/up", "/up", 0));
+	fails(EUCLEAN, extant_rmdir(x, "/a/b/root"));
+	fails(EUCLEAN, extant_link(x, "/a/f", "/a/b/root/f"));
+	ok(extant_rename(x, "/a/f", "/g", 0));
+	ok(extant_unmount(x));
+	image_command("debugfs -w -R 'unlink /a/b/up'", "2> /dev/null");
+	image_command("debugfs -w -R 'unlink /a/b/root'", "2> /dev/null");
+	image_command("debugfs -w -R 'ssv state 1'", "2> /dev/null");
+	mount_as(NULL, 0, 0);
+}
+
 /* ---- O_TMPFILE */
 
 static void a_file_without_a_name(void **state)
@@ -589,6 +613,7 @@ int main(void)
 		test(flags_of_rename),
 		test(what_is_below_moves_along),
 		test(renames_in_a_growing_directory),
+		test(a_loop_is_damage),
 		test(a_file_without_a_name),
 		test(names_of_any_bytes),
 		test(a_removed_directory_takes_no_names),

@@ -399,12 +399,23 @@ uint32_t dentry_parent_ino(const struct dentry *d)
 struct dentry *dentry_child_towards(struct dentry *dir, struct dentry *d)
 {
 	guard_epoch();
-	while (dentry_parent(d) != dir) {
+	while (dentry_inode(dentry_parent(d)) != dentry_inode(dir)) {
 		if (dentry_parent(d) == d)
 			return NULL;
 		d = dentry_parent(d);
 	}
-	return d;
+	return dentry_parent(d) == d ? NULL : d;
+}
+
+bool dcache_is_above(struct vfs *v, struct dentry *d, const struct inode *inode)
+{
+	guard(&v->dcache->lock); /* a rename beside it shows all or nothing */
+	while (dentry_inode(d) != inode) {
+		if (dentry_parent(d) == d)
+			return false;
+		d = dentry_parent(d);
+	}
+	return true;
 }
 
 /* ---- memory */

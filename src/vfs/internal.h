@@ -92,8 +92,13 @@ static inline struct dentry *dentry_parent(const struct dentry *d)
 struct dentry *dentry_take_parent(struct dentry *d);
 /* The number of its inode. */
 uint32_t dentry_parent_ino(const struct dentry *d);
-/* The name below `dir` through which `d` is reached, `d` itself included; NULL: by none. As above. */
+/*
+ * The name below `dir` through which `d` is reached, `d` itself included; NULL: by none. As above. On a
+ * damaged image a directory may have two names: what counts is the inode.
+ */
 struct dentry *dentry_child_towards(struct dentry *dir, struct dentry *d);
+/* Is the inode that of `d`, or of a directory that `d` lies in? */
+bool dcache_is_above(struct vfs *v, struct dentry *d, const struct inode *inode);
 /* Names below a directory that is to go: those that nobody holds, with theirs. */
 void dcache_prune_children(struct vfs *v, struct dentry *d);
 

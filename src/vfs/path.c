@@ -116,6 +116,11 @@ int path_lookup(struct vfs *v, struct dentry *dir, const struct ext4_name *name,
 		err = ext4_error(v->fs, parent->ino, 0,
 				 "entry '%.*s' leads to inode %u, which is free", (int)name->len,
 				 name->bytes, ino);
+	if (!err && EXT4_S_ISDIR(inode->mode) && dcache_is_above(v, dir, inode)) {
+		err = ext4_error(v->fs, parent->ino, 0, "entry '%.*s' leads back to directory %u, above it",
+				 (int)name->len, name->bytes, inode->ino);
+		ext4_iput(inode);
+	}
 	if (err && err != -ENOENT)
 		return err;
 	return dcache_add(v, dir, name, inode, out);

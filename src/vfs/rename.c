@@ -93,6 +93,11 @@ static bool is_dir(const struct dentry *d)
 	return dentry_inode(d) && EXT4_S_ISDIR(dentry_inode(d)->mode);
 }
 
+static bool is_trap(const struct rename *r, const struct dentry *d)
+{
+	return r->trap && dentry_inode(d) == dentry_inode(r->trap);
+}
+
 /* What the two names are, against the flags and the slashes behind them, in Linux's order. */
 static int check_kinds(const struct rename *r)
 {
@@ -106,9 +111,9 @@ static int check_kinds(const struct rename *r)
 		return -ENOTDIR;
 	if (!is_dir(r->from) && (r->old.slash || (!exchange && r->new.slash)))
 		return -ENOTDIR;
-	if (r->from == r->trap)
+	if (is_trap(r, r->from))
 		return -EINVAL;
-	if (r->to == r->trap && r->trap)
+	if (is_trap(r, r->to))
 		return exchange ? -EINVAL : -ENOTEMPTY;
 	return 0;
 }

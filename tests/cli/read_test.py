@@ -131,6 +131,7 @@ class Reading(CliTest):
             r = Run("ls", "-R", image)
             self.assertEqual(r.status, DAMAGED, str(r))
             self.assertIn("/dir/below/back: inode", r.err)
+            self.assertIn("leads back", r.err)
             self.assertEqual(r.text.count("/below:\n"), 1)
             self.run_ok("ls", "-R", image, "/lost+found", "/lost+found")
 

@@ -108,7 +108,7 @@ class Writing(CliTest):
     def test_rm_circle(self):
         image = self.filled()
         self.debugfs(image, "mkdir dir/below", "link dir dir/below/back")
-        self.run_fails(DAMAGED, "rm", "-r", image, "/dir/below", says=["/dir/below/back/below", "two names"])
+        self.run_fails(DAMAGED, "rm", "-r", image, "/dir/below", says=["/dir/below/back", "leads back"])
 
     def test_rm_tree(self):
         image = self.filled()
