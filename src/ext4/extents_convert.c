@@ -22,9 +22,15 @@ static uint64_t end_of_file(const struct inode *inode, const struct ext4_map *ma
 	return max(end, (uint64_t)map->lblk + map->len);
 }
 
+/*
+ * Not with data=journal: the log may hold what lay in the blocks before they were freed, for there
+ * freed data is not revoked (ext4_forget), and a replay would put it over the zeroes.
+ */
 static bool may_zeroout(const struct inode *inode, const struct ext4_map *map,
 			const struct ext_run *r)
 {
+	if (inode->fs->journal && inode->fs->opt.data == DATA_JOURNAL)
+		return false;
 	return (uint64_t)r->lblk + r->len <= end_of_file(inode, map);
 }
 

@@ -146,7 +146,8 @@ int ext4_forget(struct ext4_fs *fs, struct handle *h, bool is_metadata, struct i
 	trace(fs, ext4_forget, inode->ino, inode->mode, is_metadata, block);
 	/*
 	 * data=journal itself logs all data, but a freed data block can only come back as data
-	 * there, which goes through the log again: nothing to revoke.
+	 * there, which goes through the log again (and is never zeroed past it: may_zeroout in
+	 * extents_convert.c): nothing to revoke.
 	 */
 	if (h->journal && journaled && (fs->opt.data != DATA_JOURNAL || is_metadata))
 		err = jbd2_journal_revoke(h, block, b);

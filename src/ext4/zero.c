@@ -20,10 +20,10 @@ static int find_content(struct inode *inode, struct page *p, uint32_t i)
 
 	if (!(pb->state & (PB_MAPPED | PB_DELAYED))) {
 		n = ext4_map_blocks(NULL, inode, &map, 0);
-		if (n <= 0)
-			return n; /* a hole */
+		if (n <= 0 || map.flags & MAPPED_UNWRITTEN)
+			return min(n, 0); /* a hole, or as good as one */
 		pb->pblk = map.pblk;
-		pb->state |= PB_MAPPED | (map.flags & MAPPED_UNWRITTEN ? PB_UNWRITTEN : 0);
+		pb->state |= PB_MAPPED;
 	}
 	if (ext4_page_is(p, PAGE_UPTODATE))
 		pb->state |= PB_UPTODATE;

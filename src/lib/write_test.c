@@ -116,11 +116,43 @@ static void a_write_cut_short_shows_nothing_old(void **state)
 	assert_int_equal(extant_unmount(x), 0);
 }
 
+/* ZERO_RANGE made an unwritten block, and zeroed a part of it; then another part is written. */
+static void a_zeroed_border_shows_nothing_old(void **state)
+{
+	struct extant *x = fresh(NULL);
+	char buf[1024];
+	int fd;
+
+	(void)state;
+	fill_disk(x);
+	assert_int_equal(extant_sync(x), 0);
+	assert_int_equal(extant_unlink(x, "/filler"), 0);
+	assert_int_equal(extant_sync(x), 0);
+	fd = open_file(x, "/a");
+	assert_int_equal(put(x, fd, 0, 3722, 'a'), 3722);
+	assert_int_equal(extant_fallocate(x, fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+					  2712, 3515), 0);
+	assert_int_equal(put(x, fd, 6300, 7, 'n'), 7);
+	assert_int_equal(extant_close(x, fd), 0);
+	assert_int_equal(extant_unmount(x), 0);
+	x = mount_it(NULL);
+	fd = open_file(x, "/a");
+	for (int64_t at = 0; at < 6144; at += 1024) {
+		assert_int_equal(extant_pread(x, fd, buf, sizeof(buf), at), 1024);
+		assert_null(memchr(buf, 's', sizeof(buf)));
+	}
+	assert_int_equal(extant_pread(x, fd, buf, sizeof(buf), 6144), 163);
+	assert_null(memchr(buf, 's', 163));
+	assert_int_equal(extant_close(x, fd), 0);
+	assert_int_equal(extant_unmount(x), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(size_follows_an_append_to_an_old_block),
 		cmocka_unit_test(a_write_cut_short_shows_nothing_old),
+		cmocka_unit_test(a_zeroed_border_shows_nothing_old),
 	};
 	int fd = mkstemp(image), failed;
 
