@@ -11,7 +11,7 @@ kernel does not mount such images (blocks above 4 KiB), or cannot be asked, debu
 A row that `reads` is opened read-only and says why, one that is `refused` is not opened, and says why; both stay as
 they are. Exit 1 when anything is otherwise, 77 without e2fsprogs.
 """
-import argparse, itertools, os, random, re, shutil, subprocess, sys, tempfile
+import argparse, fcntl, itertools, os, random, re, shutil, struct, sys, tempfile
 
 import sides
 from random_scripts import commit
@@ -30,6 +30,41 @@ def fnv(data):
     for b in data:
         h = (h ^ b) * 0x100000001b3 & (1 << 64) - 1
     return '%016x' % h
+
+
+GETFSMAP = 3 << 30 | 192 << 16 | ord('X') << 8 | 59
+RECORDS = 4096
+
+
+def kernel_fsmap(top):
+    """What FS_IOC_GETFSMAP says of the mount, in the form of extant's results."""
+    low, high = (0,) * 6, (0xffffffff, 0xffffffff, (1 << 64) - 1, (1 << 64) - 1, 0, (1 << 64) - 1)
+    key = lambda k: struct.pack('=IIQQQQ24x', *k)
+    buf = bytearray(struct.pack('=IIII48x', 0, 0, RECORDS, 0) + key(low) + key(high) + bytes(64 * RECORDS))
+    fd = os.open(top, os.O_RDONLY)
+    try:
+        fcntl.ioctl(fd, GETFSMAP, buf)
+    finally:
+        os.close(fd)
+    out = []
+    for i in range(struct.unpack_from('=I', buf, 12)[0]):
+        _, flags, physical, owner, _, length = struct.unpack_from('=IIQQQQ', buf, 192 + 64 * i)
+        out.append([physical, length, '%x' % owner, '%x' % flags])
+    return out
+
+
+def same_map(ours, theirs):
+    """
+    All that has a name, and all that is free, is the same. What somebody has, Linux 6.18 tells in part: not between two
+    free runs of a group, and only the last groups of many that are full.
+    """
+    named = [[r for r in m if r[2] != '2'] for m in (ours, theirs)]
+    if named[0] != named[1]:
+        raise Died('fsmap: %s' % [x for x in zip(*named) if x[0] != x[1]][:2])
+    ends = {r[0] + r[1]: r[0] for r in ours if r[2] == '2'}
+    for r in theirs:
+        if r[2] == '2' and ends.get(r[0] + r[1], r[0] + 1) > r[0]:
+            raise Died('fsmap: Linux has %s' % r)
 
 
 def small_files():
@@ -136,6 +171,11 @@ class Case:
         differ = sides.tree_differences(sides.tree(ours, 'ro'), sides.tree(theirs, 'ro'))
         if differ:
             raise Died('the kernel recovers another tree: %s' % (differ[:3],))
+        with sides.Mounted(ours, 'ro') as top:
+            theirs_map = kernel_fsmap(top)
+        ours_map = self.script(ours, ['fsmap'])[1]['fsmap']
+        if len(theirs_map) < RECORDS:
+            same_map(ours_map, theirs_map)
         with sides.Mounted(theirs, 'noinit_itable') as top:
             os.mkdir(top + '/k')
             with open(top + '/k/theirs', 'wb') as f:
