@@ -206,7 +206,7 @@ struct extant_time {
 	int64_t sec;
 	uint32_t nsec;
 };
-struct extant_stat {			/* statx(2) */
+struct extant_stat {			/* stat(2) */
 	uint64_t ino, size;
 	uint64_t blocks;		/* of 512 bytes, those of delayed writes included */
 	uint32_t mode, nlink, uid, gid, blksize, generation;
@@ -217,13 +217,34 @@ struct extant_stat {			/* statx(2) */
 EXTANT_API int extant_stat(struct extant *x, const char *path, struct extant_stat *out);
 EXTANT_API int extant_lstat(struct extant *x, const char *path, struct extant_stat *out);
 EXTANT_API int extant_fstat(struct extant *x, int fd, struct extant_stat *out);
+
+struct extant_statx {			/* statx(2) */
+	size_t size;			/* sizeof(struct extant_statx): set it before the call */
+	struct extant_stat stat;	/* all of it; blksize, times with the birth */
+	uint64_t attributes;		/* STATX_ATTR_* */
+	uint64_t attributes_mask;	/* those that there can be */
+	uint32_t mask;			/* STATX_*: what is filled in */
+};
+#define EXTANT_NOFOLLOW 1		/* a link at the end is looked at itself */
+EXTANT_API int extant_statx(struct extant *x, const char *path, int flags, struct extant_statx *out);
+EXTANT_API int extant_fstatx(struct extant *x, int fd, struct extant_statx *out);
+
 EXTANT_API int extant_access(struct extant *x, const char *path, int mode);
 EXTANT_API int extant_chmod(struct extant *x, const char *path, uint32_t mode);
-/* UINT32_MAX: as it is. Links are not followed. */
+EXTANT_API int extant_fchmod(struct extant *x, int fd, uint32_t mode);
+/* UINT32_MAX: as it is. */
 EXTANT_API int extant_chown(struct extant *x, const char *path, uint32_t uid, uint32_t gid);
-/* NULL: as it is. Links are not followed. */
+EXTANT_API int extant_lchown(struct extant *x, const char *path, uint32_t uid, uint32_t gid);
+EXTANT_API int extant_fchown(struct extant *x, int fd, uint32_t uid, uint32_t gid);
+/* As nsec: the time of now, or as it is. NULL instead of a time: as it is. */
+#define EXTANT_TIME_NOW		0x3fffffffu
+#define EXTANT_TIME_OMIT	0x3ffffffeu
 EXTANT_API int extant_utimens(struct extant *x, const char *path, const struct extant_time *atime,
 			      const struct extant_time *mtime);
+EXTANT_API int extant_lutimens(struct extant *x, const char *path, const struct extant_time *atime,
+			       const struct extant_time *mtime);
+EXTANT_API int extant_futimens(struct extant *x, int fd, const struct extant_time *atime,
+			       const struct extant_time *mtime);
 EXTANT_API int extant_truncate(struct extant *x, const char *path, int64_t size);
 
 struct extant_statfs {
@@ -231,6 +252,57 @@ struct extant_statfs {
 	uint64_t blocks, free, available, files, files_free;
 };
 EXTANT_API int extant_statfs(struct extant *x, const char *path, struct extant_statfs *out);
+
+/* ---- extended attributes (xattr(7)): user., trusted., security., system.posix_acl_access and _default */
+
+enum { EXTANT_XATTR_CREATE = 1, EXTANT_XATTR_REPLACE = 2 };
+EXTANT_API int extant_setxattr(struct extant *x, const char *path, const char *name, const void *value, size_t size,
+			       int flags);
+EXTANT_API int extant_lsetxattr(struct extant *x, const char *path, const char *name, const void *value, size_t size,
+				int flags);
+EXTANT_API int extant_fsetxattr(struct extant *x, int fd, const char *name, const void *value, size_t size, int flags);
+/* The length; `size` 0: nothing is copied. */
+EXTANT_API int extant_getxattr(struct extant *x, const char *path, const char *name, void *value, size_t size);
+EXTANT_API int extant_lgetxattr(struct extant *x, const char *path, const char *name, void *value, size_t size);
+EXTANT_API int extant_fgetxattr(struct extant *x, int fd, const char *name, void *value, size_t size);
+/* Names one after the other, each terminated. The length; `size` 0: nothing is copied. */
+EXTANT_API int extant_listxattr(struct extant *x, const char *path, char *list, size_t size);
+EXTANT_API int extant_llistxattr(struct extant *x, const char *path, char *list, size_t size);
+EXTANT_API int extant_flistxattr(struct extant *x, int fd, char *list, size_t size);
+EXTANT_API int extant_removexattr(struct extant *x, const char *path, const char *name);
+EXTANT_API int extant_lremovexattr(struct extant *x, const char *path, const char *name);
+EXTANT_API int extant_fremovexattr(struct extant *x, int fd, const char *name);
+
+/* ---- flags of files: chattr(1)'s FS_*_FL (FS_IOC_GETFLAGS, FS_IOC_SETFLAGS) */
+
+EXTANT_API int extant_getflags(struct extant *x, const char *path, uint32_t *flags);
+EXTANT_API int extant_fgetflags(struct extant *x, int fd, uint32_t *flags);
+EXTANT_API int extant_setflags(struct extant *x, const char *path, uint32_t flags);
+EXTANT_API int extant_fsetflags(struct extant *x, int fd, uint32_t flags);
+struct extant_fsxattr {			/* FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR */
+	uint32_t xflags;		/* FS_XFLAG_* */
+	uint32_t extent_size, extents, project, cow_extent_size; /* 0 here */
+};
+EXTANT_API int extant_fsgetxattr(struct extant *x, const char *path, struct extant_fsxattr *out);
+EXTANT_API int extant_fssetxattr(struct extant *x, const char *path, const struct extant_fsxattr *in);
+/* FS_IOC_SETVERSION: the generation. -ENOTTY with metadata_csum. */
+EXTANT_API int extant_setversion(struct extant *x, const char *path, uint32_t generation);
+
+/* ---- for whom a call is made */
+
+struct extant_identity {
+	uint32_t uid, gid, umask;
+	const uint32_t *groups;		/* further ones */
+	size_t group_count;
+};
+/*
+ * The same mount for somebody else: each call on *out acts with this identity, until extant_as_end, which comes before
+ * extant_unmount (-EBUSY else). Descriptors are those of the mount.
+ */
+EXTANT_API int extant_as(struct extant *x, const struct extant_identity *who, struct extant **out);
+EXTANT_API void extant_as_end(struct extant *x);
+
+/* ---- where the blocks lie */
 
 struct extant_extent {			/* FS_IOC_FIEMAP: bytes, FIEMAP_EXTENT_* */
 	uint64_t logical, physical, length;

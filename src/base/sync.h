@@ -91,6 +91,7 @@ struct task {
 	bool daemon;			/* spawned for a mount's background work */
 	struct trace_ring *ring;	/* trace/: of this id, whose task may change */
 	void *handle;			/* jbd2/: the open handle, or NULL */
+	const void *actor;		/* vfs/: for whom it acts, or NULL */
 	/* base/sync_internal.h has the rest */
 };
 #define TASK_WRITEBACK	1u	/* frees memory: may use what is set aside, is never throttled */

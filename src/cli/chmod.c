@@ -186,7 +186,7 @@ static int chown_file(struct walk *w, const char *path, const struct extant_stat
 
 	if (when == WALK_AFTER)
 		return CLI_DONE;
-	err = extant_chown(w->im->x, path, o->uid, o->gid);
+	err = extant_lchown(w->im->x, path, o->uid, o->gid);
 	if (err)
 		return cli_failed(w->im, path, err, NULL);
 	if (o->args->verbose) {

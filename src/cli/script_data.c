@@ -39,7 +39,7 @@ static int parse_flags(const char *text)
 	return flags;
 }
 
-static uint64_t fnv1a(const uint8_t *p, size_t n)
+uint64_t script_fnv1a(const uint8_t *p, size_t n)
 {
 	uint64_t h = 0xcbf29ce484222325ull;
 
@@ -49,7 +49,7 @@ static uint64_t fnv1a(const uint8_t *p, size_t n)
 }
 
 /* fill=C: that byte; fill=pat:S: the byte at file offset o is (o*7 + (o>>8)*13 + S) & 255. */
-static void make_data(const struct script_line *l, int64_t offset, uint8_t *p, size_t len)
+void script_make_data(const struct script_line *l, int64_t offset, uint8_t *p, size_t len)
 {
 	const char *fill = script_option(l, "fill");
 	int64_t seed;
@@ -111,7 +111,7 @@ static int64_t write_chunks(struct script *s, const struct script_line *l, int f
 	while (done < len) {
 		size_t part = (size_t)min(chunk, len - done);
 
-		make_data(l, start + done, data, part);
+		script_make_data(l, start + done, data, part);
 		n = at_offset ? extant_pwrite(s->x, fd, data, part, off + done) : extant_write(s->x, fd, data, part);
 		if (n <= 0)
 			break;
@@ -155,7 +155,7 @@ static int64_t op_read(struct script *s, struct script_line *l)
 		return -ENOMEM;
 	n = at_offset ? extant_pread(s->x, fd, buf, (size_t)len, off) : extant_read(s->x, fd, buf, (size_t)len);
 	if (n >= 0)
-		script_add(s, ",\"fnv\":\"%016llx\"", (unsigned long long)fnv1a(buf, (size_t)n));
+		script_add(s, ",\"fnv\":\"%016llx\"", (unsigned long long)script_fnv1a(buf, (size_t)n));
 	free(buf);
 	return n;
 }

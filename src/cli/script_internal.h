@@ -57,6 +57,10 @@ int64_t script_number(const char *text);
 int64_t script_option_number(const struct script_line *l, const char *key, int64_t otherwise);
 /* Word i as an octal mode; `otherwise` when it is missing. */
 uint32_t script_mode(const struct script_line *l, int i, uint32_t otherwise);
+/* The bytes that the line's fill= asks for, as they are at `offset` of the file. */
+void script_make_data(const struct script_line *l, int64_t offset, uint8_t *p, size_t len);
+/* By which a result tells what was read. */
+uint64_t script_fnv1a(const uint8_t *p, size_t n);
 /* Where the mount's descriptor for the line's fd=N lies; -1 in there: none. */
 int *script_slot(struct script *s, const struct script_line *l);
 

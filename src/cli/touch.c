@@ -78,7 +78,7 @@ static int touch_one(struct cli_image *im, const char *word, const struct touch_
 	int err = args->keep || args->link ? 0 : create(im, path);
 
 	if (!err)
-		err = extant_utimens(im->x, path, both || args->access ? &s->atime : NULL,
+		err = extant_lutimens(im->x, path, both || args->access ? &s->atime : NULL,
 				     both || args->modify ? &s->mtime : NULL);
 	free(path);
 	if (!err || (err == -ENOENT && args->keep))

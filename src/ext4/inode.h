@@ -47,9 +47,10 @@ struct inode {
 	 * attributes: changed under attr_lock (RANK_ATTR) and attr_seq; read by ext4_inode_snapshot
 	 */
 	struct mutex attr_lock;
-	uint16_t mode;
-	uint32_t uid, gid, nlink;
-	/* these two also read by themselves, anywhere: atomic, sequentially consistent */
+	uint32_t nlink;
+	/* these also read by themselves, anywhere: atomic, sequentially consistent */
+	_Atomic uint16_t mode;
+	_Atomic uint32_t uid, gid;
 	_Atomic uint32_t flags;		/* EXT4_*_FL */
 	_Atomic uint64_t size;
 	uint64_t blocks;		/* 512-byte units, allocated ones */
@@ -114,6 +115,7 @@ enum inode_state {
 	INODE_FRESH = 1u << 12,		/* new: its table entry is zeroed before it is filled */
 	INODE_INDEX_FULL = 1u << 13,	/* a directory whose hash tree is full: it was told */
 	INODE_LINKABLE = 1u << 14,	/* made without a name (O_TMPFILE), it may get one */
+	INODE_NO_PRIVS = 1u << 15,	/* neither set-id bits nor capabilities: nothing to take away */
 };
 
 /* mode bits without <sys/stat.h> macros on platforms that lack them */
@@ -275,7 +277,10 @@ enum {
 	ATTR_ATIME_SET = 64,
 	ATTR_MTIME_SET = 128,
 	ATTR_OPEN = 256 /* O_TRUNC */,
-	ATTR_FROM_FD = 512
+	ATTR_FROM_FD = 512,
+	ATTR_CTIME = 1024,		/* if nothing else */
+	ATTR_TOUCH = 2048,		/* both times, to now */
+	ATTR_TIMES_SET = 4096		/* one of them is the caller's choice */
 };
 /* With inode->lock for writing. */
 must_check int ext4_setattr(struct inode *inode, const struct ext4_setattr *attr);

@@ -7,6 +7,7 @@
  * step, which stamps ctime and writes the inode.
  */
 #include "base/assert.h"
+#include "ext4/acl.h"
 #include "ext4/data.h"
 #include "ext4/inode_internal.h"
 
@@ -74,5 +75,6 @@ int ext4_setattr(struct inode *inode, const struct ext4_setattr *a)
 	if (err || !a->valid)
 		return err;
 	set_fields(inode, a);
-	return ext4_dirty_inode(inode);
+	err = ext4_dirty_inode(inode);
+	return !err && a->valid & ATTR_MODE ? ext4_acl_follow_mode(inode) : err;
 }

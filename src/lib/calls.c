@@ -134,21 +134,6 @@ int extant_readlink(struct extant *x, const char *path, char *buf, size_t size)
 	return (int)ENTER(x, vfs_readlink(x->vfs, path, buf, size));
 }
 
-int extant_access(struct extant *x, const char *path, int mode)
-{
-	return (int)ENTER(x, vfs_access(x->vfs, path, mode));
-}
-
-int extant_chmod(struct extant *x, const char *path, uint32_t mode)
-{
-	return (int)CHANGE(x, vfs_chmod(x->vfs, path, mode));
-}
-
-int extant_chown(struct extant *x, const char *path, uint32_t uid, uint32_t gid)
-{
-	return (int)CHANGE(x, vfs_chown(x->vfs, path, uid, gid));
-}
-
 int extant_truncate(struct extant *x, const char *path, int64_t size)
 {
 	return (int)CHANGE(x, vfs_truncate(x->vfs, path, size));
@@ -166,89 +151,6 @@ int extant_sleep(struct extant *x, int64_t ns)
 }
 
 /* ---- calls whose results have another form here */
-
-static struct ext4_time time_in(const struct extant_time *t)
-{
-	return (struct ext4_time){ t->sec, t->nsec };
-}
-
-static struct extant_time time_out(struct ext4_time t)
-{
-	return (struct extant_time){ t.sec, t.nsec };
-}
-
-int extant_utimens(struct extant *x, const char *path, const struct extant_time *atime,
-		   const struct extant_time *mtime)
-{
-	struct ext4_time a = atime ? time_in(atime) : (struct ext4_time){ 0 };
-	struct ext4_time m = mtime ? time_in(mtime) : (struct ext4_time){ 0 };
-
-	return (int)CHANGE(x, vfs_utimens(x->vfs, path, atime ? &a : NULL, mtime ? &m : NULL));
-}
-
-static void stat_out(const struct extant *x, const struct ext4_attributes *a,
-		     struct extant_stat *out)
-{
-	*out = (struct extant_stat){
-		.ino = a->ino,
-		.size = a->size,
-		.blocks = a->blocks,
-		.mode = a->mode,
-		.nlink = a->nlink,
-		.uid = a->uid,
-		.gid = a->gid,
-		.blksize = x->vfs->fs->geo.block_size,
-		.generation = a->generation,
-		.flags = a->flags,
-		.rdev_major = a->rdev_major,
-		.rdev_minor = a->rdev_minor,
-		.atime = time_out(a->atime),
-		.mtime = time_out(a->mtime),
-		.ctime = time_out(a->ctime),
-		.btime = time_out(a->crtime),
-	};
-}
-
-static int stat_path(struct extant *x, const char *path, bool follow, struct extant_stat *out)
-{
-	struct ext4_attributes a;
-	int err = (int)ENTER(x, vfs_stat(x->vfs, path, follow, &a));
-
-	if (!err)
-		stat_out(x, &a, out);
-	return err;
-}
-
-int extant_stat(struct extant *x, const char *path, struct extant_stat *out)
-{
-	return stat_path(x, path, true, out);
-}
-
-int extant_lstat(struct extant *x, const char *path, struct extant_stat *out)
-{
-	return stat_path(x, path, false, out);
-}
-
-int extant_fstat(struct extant *x, int fd, struct extant_stat *out)
-{
-	struct ext4_attributes a;
-	int err = (int)ENTER(x, vfs_fstat(x->vfs, fd, &a));
-
-	if (!err)
-		stat_out(x, &a, out);
-	return err;
-}
-
-int extant_statfs(struct extant *x, const char *path, struct extant_statfs *out)
-{
-	struct ext4_statfs s;
-	int err = (int)ENTER(x, vfs_statfs(x->vfs, path, &s));
-
-	if (!err)
-		*out = (struct extant_statfs){ s.block_size, s.blocks, s.free,
-					       s.available,  s.files,  s.files_free };
-	return err;
-}
 
 struct readdir_call {
 	int (*fn)(void *arg, const struct extant_dirent *d);

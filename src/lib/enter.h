@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How a public call comes in: as a task of the mount's scheduler, and, when it changes something,
+ * How a public call comes in: as a task of the mount's scheduler that acts for its user, and, when it changes something,
  * through the gate that a freeze shuts. Not for others.
  */
 #ifndef EXTANT_LIB_ENTER_H
@@ -15,15 +15,21 @@
 #define ENTER(x, call) \
 	({ \
 		struct task *task_ = task_enter((x)->sched, "app"); \
+		const void *actor_ = task_ ? task_->actor : NULL; \
 		int64_t result_; \
 		if (!task_) \
 			result_ = -ENOMEM; \
 		else if (task_guard(task_)) \
 			result_ = -EIO; \
-		else \
+		else { \
+			vfs_act_for((x)->vfs, &(x)->cred); \
 			result_ = (call); \
-		if (task_) \
+		} \
+		if (task_) { \
+			task_->actor = actor_; \
+			task_->flags &= ~TASK_UNPRIVILEGED; \
 			task_leave(task_); \
+		} \
 		result_; \
 	})
 

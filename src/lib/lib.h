@@ -19,6 +19,9 @@ struct extant {
 	struct extant_options opt;	/* the program's callbacks */
 	struct trace *trace;
 	struct vfs *vfs;
+	struct ext4_cred cred;		/* who acts */
+	struct extant *whole;		/* of one for somebody else (extant_as): the mount; NULL: this is it */
+	_Atomic int32_t others;		/* those that belong to it */
 	char *image;
 	char *mount_point;
 };

@@ -150,7 +150,8 @@ static int mount_fs(struct extant *x, const struct lib_mount_args *args)
 		ignore_result(ext4_unmount(fs)); /* the first error is the one to tell */
 		return err;
 	}
-	x->vfs->cred = (struct ext4_cred){ x->opt.uid, x->opt.gid, x->opt.umask };
+	x->cred = (struct ext4_cred){ .uid = x->opt.uid, .gid = x->opt.gid, .umask = x->opt.umask };
+	x->vfs->cred = x->cred;
 	return 0;
 }
 
@@ -236,8 +237,13 @@ static int unmount_call(void *arg)
 
 int extant_unmount(struct extant *x)
 {
-	int err = task_call(x->sched, "umount", unmount_call, x);
+	int err;
 
+	if (x->whole)
+		return -EINVAL;
+	if (atomic_load(&x->others))
+		return -EBUSY;
+	err = task_call(x->sched, "umount", unmount_call, x);
 	if (err == -EBUSY && x->vfs)
 		return err;
 	drop(x);
@@ -265,7 +271,7 @@ static int remount_call(void *arg)
 
 int extant_remount(struct extant *x, const char *mount_options)
 {
-	struct remount_call call = { x, mount_options };
+	struct remount_call call = { x->whole ? x->whole : x, mount_options };
 
 	return task_call(x->sched, "mount", remount_call, &call);
 }

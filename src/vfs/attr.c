@@ -60,76 +60,15 @@ int vfs_access(struct vfs *v, const char *path, int mode)
 
 /* ---- changes */
 
-static int may_set(struct vfs *v, const struct inode *inode, const struct ext4_setattr *a)
-{
-	int err = ext4_writable(v->fs);
-
-	if (err)
-		return err;
-	if (inode->flags & (EXT4_IMMUTABLE_FL | EXT4_APPEND_FL))
-		return -EPERM;
-	if (a->valid & (ATTR_MODE | ATTR_ATIME_SET | ATTR_MTIME_SET) && v->cred.uid &&
-	    v->cred.uid != inode->uid)
-		return -EPERM;
-	return a->valid & (ATTR_UID | ATTR_GID) && v->cred.uid ? -EPERM : 0;
-}
-
-static int set_path(struct vfs *v, const char *path, bool follow, const struct ext4_setattr *a)
-{
-	struct inode *inode;
-	struct dentry *d;
-	int err = path_walk(v, path, follow ? WALK_FOLLOW : 0, &d);
-
-	if (err)
-		return err;
-	inode = dentry_inode(d);
-	err = may_set(v, inode, a);
-	if (!err) {
-		guard_write(&inode->lock);
-		err = ext4_setattr(inode, a);
-	}
-	dentry_put(v, d);
-	return err;
-}
-
-int vfs_chmod(struct vfs *v, const char *path, uint32_t mode)
-{
-	struct ext4_setattr a = { .valid = ATTR_MODE, .mode = (uint16_t)(mode & 07777) };
-
-	return set_path(v, path, true, &a);
-}
-
-int vfs_chown(struct vfs *v, const char *path, uint32_t uid, uint32_t gid)
-{
-	struct ext4_setattr a = { .uid = uid, .gid = gid };
-
-	a.valid = (uid != UINT32_MAX ? ATTR_UID : 0) | (gid != UINT32_MAX ? ATTR_GID : 0);
-	return set_path(v, path, false, &a);
-}
-
-int vfs_utimens(struct vfs *v, const char *path, const struct ext4_time *atime,
-		const struct ext4_time *mtime)
-{
-	struct ext4_setattr a = { .valid = 0 };
-
-	if (atime) {
-		a.valid |= ATTR_ATIME | ATTR_ATIME_SET;
-		a.atime = *atime;
-	}
-	if (mtime) {
-		a.valid |= ATTR_MTIME | ATTR_MTIME_SET;
-		a.mtime = *mtime;
-	}
-	return a.valid ? set_path(v, path, false, &a) : 0;
-}
-
-int truncate_inode(struct inode *inode, int64_t size, uint32_t valid)
+int truncate_inode(struct vfs *v, struct inode *inode, int64_t size, uint32_t valid)
 {
 	struct ext4_setattr a = { .valid = ATTR_SIZE | valid, .size = (uint64_t)size };
+	int err;
 
 	TRACE_SCOPE(inode->fs, do_truncate, notify_change);
 	guard_write(&inode->lock);
-	return ext4_setattr(inode, &a);
+	err = vfs_remove_privs(v, inode);
+	return err ? err : ext4_setattr(inode, &a);
 }
 
 static int may_truncate(struct vfs *v, const struct inode *inode, int64_t size)
@@ -160,7 +99,7 @@ int vfs_truncate(struct vfs *v, const char *path, int64_t size)
 	if (!err)
 		err = vfs_permission(v, inode, MAY_WRITE);
 	if (!err)
-		err = truncate_inode(inode, size, 0);
+		err = truncate_inode(v, inode, size, 0);
 	dentry_put(v, d);
 	return err;
 }
@@ -177,7 +116,7 @@ int vfs_ftruncate(struct vfs *v, int fd, int64_t size)
 	if (!EXT4_S_ISREG(f->inode->mode) || (f->flags & O_ACCMODE) == O_RDONLY)
 		return -EINVAL;
 	err = may_truncate(v, f->inode, size);
-	return err ? err : truncate_inode(f->inode, size, ATTR_FROM_FD);
+	return err ? err : truncate_inode(v, f->inode, size, ATTR_FROM_FD);
 }
 
 int vfs_statfs(struct vfs *v, const char *path, struct ext4_statfs *out)

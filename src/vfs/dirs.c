@@ -9,7 +9,7 @@
 #include "ext4/disk.h"
 #include "vfs/internal.h"
 
-int may_change_names(struct vfs *v, const struct inode *dir, const struct inode *victim)
+int may_change_names(struct vfs *v, struct inode *dir, const struct inode *victim)
 {
 	int err = vfs_permission(v, dir, MAY_WRITE | MAY_EXEC);
 
@@ -23,8 +23,7 @@ int may_change_names(struct vfs *v, const struct inode *dir, const struct inode 
 		return 0;
 	if (dir->flags & EXT4_APPEND_FL || victim->flags & (EXT4_IMMUTABLE_FL | EXT4_APPEND_FL))
 		return -EPERM;
-	if (dir->mode & 01000 && v->cred.uid && v->cred.uid != victim->uid &&
-	    v->cred.uid != dir->uid)
+	if (dir->mode & 01000 && !vfs_owner_or_root(v, victim) && !vfs_owner_or_root(v, dir))
 		return -EPERM;
 	return 0;
 }
@@ -85,7 +84,7 @@ static int create_name(struct vfs *v, const char *path, const struct creation *c
 static int make_dir(struct vfs *v, const struct path_last *last, const struct creation *c,
 		    struct inode **out)
 {
-	return ext4_mkdir(dentry_inode(last->dir), &last->name, c->mode, &v->cred, out);
+	return ext4_mkdir(dentry_inode(last->dir), &last->name, c->mode, vfs_cred(v), out);
 }
 
 int vfs_mkdir(struct vfs *v, const char *path, uint32_t mode)
@@ -93,7 +92,7 @@ int vfs_mkdir(struct vfs *v, const char *path, uint32_t mode)
 	const struct creation c = {
 		.make = make_dir,
 		.is_dir = true,
-		.mode = (uint16_t)(mode & 01777 & ~v->cred.umask),
+		.mode = (uint16_t)(mode & 01777),
 	};
 
 	TRACE_SCOPE(v->fs, sys_mkdirat);
@@ -109,7 +108,7 @@ static int may_make(const struct vfs *v, const struct creation *c)
 	switch (c->mode & EXT4_S_IFMT) {
 	case EXT4_S_IFCHR:
 	case EXT4_S_IFBLK:
-		return v->cred.uid && !whiteout ? -EPERM : 0;
+		return !vfs_is_root(v) && !whiteout ? -EPERM : 0;
 	default:
 		return 0;
 	}
@@ -125,8 +124,8 @@ static int make_node(struct vfs *v, const struct path_last *last, const struct c
 		return err;
 	TRACE_SCOPE(v->fs, vfs_mknod);
 	if (EXT4_S_ISREG(c->mode))
-		return ext4_create(dir, &last->name, c->mode & 07777, &v->cred, out);
-	return ext4_mknod(dir, &last->name, c->mode, &c->device, &v->cred, out);
+		return ext4_create(dir, &last->name, c->mode & 07777, vfs_cred(v), out);
+	return ext4_mknod(dir, &last->name, c->mode, &c->device, vfs_cred(v), out);
 }
 
 int vfs_mknod(struct vfs *v, const char *path, uint32_t mode, uint32_t major, uint32_t minor)
@@ -134,7 +133,7 @@ int vfs_mknod(struct vfs *v, const char *path, uint32_t mode, uint32_t major, ui
 	uint32_t type = mode & EXT4_S_IFMT ? mode & EXT4_S_IFMT : EXT4_S_IFREG;
 	const struct creation c = {
 		.make = make_node,
-		.mode = (uint16_t)(type | (mode & 07777 & ~v->cred.umask)),
+		.mode = (uint16_t)(type | (mode & 07777)),
 		.device = { major, minor },
 	};
 
@@ -151,7 +150,7 @@ static int make_symlink(struct vfs *v, const struct path_last *last, const struc
 			struct inode **out)
 {
 	TRACE_SCOPE(v->fs, vfs_symlink);
-	return ext4_symlink(dentry_inode(last->dir), &last->name, c->target, &v->cred, out);
+	return ext4_symlink(dentry_inode(last->dir), &last->name, c->target, vfs_cred(v), out);
 }
 
 int vfs_symlink(struct vfs *v, const char *target, const char *path)
@@ -222,7 +221,7 @@ int vfs_flink(struct vfs *v, int fd, const char *path)
 
 typedef int (*remove_fn)(struct inode *dir, const struct ext4_name *name, struct inode *inode);
 
-static int check_victim(struct vfs *v, const struct path_last *last, const struct inode *dir,
+static int check_victim(struct vfs *v, const struct path_last *last, struct inode *dir,
 			const struct inode *inode, bool want_dir)
 {
 	int err;

@@ -138,11 +138,7 @@ must_check int path_lookup(struct vfs *v, struct dentry *dir, const struct ext4_
  * May names in this directory be made (victim NULL), or that one's be taken away? Sticky directories
  * keep others' names, dead ones take none.
  */
-must_check int may_change_names(struct vfs *v, const struct inode *dir,
-				const struct inode *victim);
-/* May the acting user do this (MAY_*)? */
-enum { MAY_EXEC = 1, MAY_WRITE = 2, MAY_READ = 4 };
-must_check int vfs_permission(const struct vfs *v, const struct inode *inode, int mask);
+must_check int may_change_names(struct vfs *v, struct inode *dir, const struct inode *victim);
 /*
  * inode found in the cache by the whole path, without a lock or a reference; inside an epoch. NULL:
  * walk.
@@ -151,6 +147,31 @@ struct inode *path_peek(struct vfs *v, const char *path, bool follow);
 /* What a symbolic link in a path may lead to. */
 #define PATH_BYTES_MAX	4096
 #define LINKS_MAX	40
+
+/* ---- perm.c: who acts, and what he may */
+
+enum { MAY_EXEC = 1, MAY_WRITE = 2, MAY_READ = 4 };
+/* Who acts: the task's, or the mount's. */
+const struct ext4_cred *vfs_cred(const struct vfs *v);
+bool vfs_is_root(const struct vfs *v);
+bool vfs_owner_or_root(const struct vfs *v, const struct inode *inode);
+/* He may keep set-group-id on a file of that group. */
+bool vfs_keeps_sgid(const struct vfs *v, uint32_t gid);
+/* May he do this (MAY_*)? May read the inode's list of rights. */
+must_check int vfs_permission(const struct vfs *v, struct inode *inode, int mask);
+/* The same inside an epoch, without waiting; -EAGAIN: that list is not known yet. */
+must_check int vfs_permission_peek(const struct vfs *v, struct inode *inode, int mask);
+/* Contents are about to change: set-id bits and capabilities go. inode->lock for writing. */
+must_check int vfs_remove_privs(struct vfs *v, struct inode *inode);
+/* The mode without the set-id bits that do not survive a new owner. */
+uint16_t vfs_stripped_mode(const struct vfs *v, const struct inode *inode);
+must_check int vfs_drop_capability(struct inode *inode);
+
+/* ---- setattr.c: fn on the inode that a path leads to, or that is open */
+
+typedef int (*vfs_inode_fn)(struct vfs *v, struct inode *inode, void *arg);
+must_check int vfs_at_path(struct vfs *v, const char *path, bool follow, vfs_inode_fn fn, void *arg);
+must_check int vfs_at_fd(struct vfs *v, int fd, vfs_inode_fn fn, void *arg);
 
 /* ---- open.c */
 
@@ -184,6 +205,6 @@ static inline void file_put_scope(struct file **f)
 }
 #define autofile cleanup_with(file_put_scope) struct file *
 /* do_truncate, with the inode's lock taken here. */
-must_check int truncate_inode(struct inode *inode, int64_t size, uint32_t valid);
+must_check int truncate_inode(struct vfs *v, struct inode *inode, int64_t size, uint32_t valid);
 
 #endif

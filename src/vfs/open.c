@@ -303,7 +303,7 @@ static int mask_of(int flags)
 }
 
 /* What kind it is against the flags; then the permissions; then what cannot be changed. */
-static int may_open(struct vfs *v, const struct inode *inode, int flags, bool created)
+static int may_open(struct vfs *v, struct inode *inode, int flags, bool created)
 {
 	bool writes = (flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC;
 	int err;
@@ -319,6 +319,8 @@ static int may_open(struct vfs *v, const struct inode *inode, int flags, bool cr
 	if (!EXT4_S_ISDIR(inode->mode) && !EXT4_S_ISREG(inode->mode))
 		return -ENXIO; /* devices, pipes and sockets have no other end here */
 	err = created ? 0 : vfs_permission(v, inode, mask_of(flags));
+	if (!err && flags & O_NOATIME && !vfs_owner_or_root(v, inode))
+		err = -EPERM;
 	if (err || !writes)
 		return err;
 	if (ext4_writable(v->fs) == -EROFS)
@@ -347,7 +349,7 @@ static int finish_open(struct vfs *v, struct dentry *d, int flags, bool created)
 	if (EXT4_S_ISREG(inode->mode) && !(flags & O_PATH)) {
 		err = ext4_file_open(f);
 		if (!err && flags & O_TRUNC && !created)
-			err = truncate_inode(inode, 0, ATTR_OPEN);
+			err = truncate_inode(v, inode, 0, ATTR_OPEN);
 	}
 	fd = err ? err : file_install(v, f);
 	if (fd < 0)
@@ -376,8 +378,7 @@ static int vfs_create(struct vfs *v, const struct path_last *last, struct dentry
 	if (!err)
 		err = vfs_permission(v, parent, MAY_WRITE | MAY_EXEC);
 	if (!err)
-		err = ext4_create(parent, &last->name, (uint16_t)(mode & 07777 & ~v->cred.umask),
-				  &v->cred, &inode);
+		err = ext4_create(parent, &last->name, (uint16_t)(mode & 07777), vfs_cred(v), &inode);
 	if (!err)
 		dentry_set_inode(d, inode);
 	return err;
@@ -472,8 +473,8 @@ static int make_nameless(struct vfs *v, struct dentry *dir, int flags, uint32_t 
 		err = ext4_writable(v->fs);
 	if (!err) {
 		guard_write(&parent->lock);
-		err = ext4_tmpfile(parent, (uint16_t)(mode & 07777 & ~v->cred.umask),
-				   !(flags & O_EXCL), &v->cred, &inode);
+		err = ext4_tmpfile(parent, (uint16_t)(mode & 07777),
+				   !(flags & O_EXCL), vfs_cred(v), &inode);
 	}
 	return err ? err : dcache_add_nameless(v, dir, inode, out);
 }

@@ -11,20 +11,6 @@
 #include "base/assert.h"
 #include "vfs/internal.h"
 
-int vfs_permission(const struct vfs *v, const struct inode *inode, int mask)
-{
-	uint32_t bits = inode->mode;
-
-	if (!v->cred.uid) /* root may all, but execute what nobody may */
-		return mask & MAY_EXEC && !EXT4_S_ISDIR(inode->mode) && !(bits & 0111) ? -EACCES
-										       : 0;
-	if (v->cred.uid == inode->uid)
-		bits >>= 6;
-	else if (v->cred.gid == inode->gid)
-		bits >>= 3;
-	return (int)(bits & 7 & (uint32_t)mask) == mask ? 0 : -EACCES;
-}
-
 /* ---- components */
 
 /* The next name of the path; moves *p behind it. False: there is none. */
@@ -68,7 +54,7 @@ struct inode *path_peek(struct vfs *v, const char *path, bool follow)
 		return NULL;
 	while (next_name(&path, &name)) {
 		if (!inode || !EXT4_S_ISDIR(inode->mode) || name.len > EXT4_NAME_LEN ||
-		    vfs_permission(v, inode, MAY_EXEC))
+		    vfs_permission_peek(v, inode, MAY_EXEC))
 			return NULL;
 		if (is_dot(&name))
 			continue;
@@ -210,7 +196,7 @@ static int follow(struct walk *w, struct inode *link, const char *rest, const ch
 /* The directory at hand may be searched. */
 static int may_search(const struct walk *w)
 {
-	const struct inode *inode = dentry_inode(w->at);
+	struct inode *inode = dentry_inode(w->at);
 
 	if (!EXT4_S_ISDIR(inode->mode))
 		return -ENOTDIR;

@@ -141,7 +141,7 @@ static int check_permissions(const struct rename *r)
 	if (!err && exchange)
 		err = may_move(r, r->to);
 	if (!err && r->flags & VFS_RENAME_WHITEOUT && r->v->fs->opt.dialect == DIALECT_4_9 &&
-	    r->v->cred.uid)
+	    !vfs_is_root(r->v))
 		err = -EPERM; /* a device, which was root's to make */
 	return err;
 }
@@ -172,7 +172,7 @@ static int change_disk(const struct rename *r)
 	lock_inodes(old.inode, new.inode);
 	err = r->flags & VFS_RENAME_EXCHANGE
 		      ? ext4_cross_rename(&old, &new)
-		      : ext4_rename(&old, &new, r->flags & VFS_RENAME_WHITEOUT ? &r->v->cred : NULL);
+		      : ext4_rename(&old, &new, r->flags & VFS_RENAME_WHITEOUT ? vfs_cred(r->v) : NULL);
 	unlock_inodes(old.inode, new.inode);
 	return err;
 }

@@ -97,19 +97,6 @@ static int64_t write_checks(struct file *f, size_t len, uint64_t *pos)
 	return (int64_t)min((uint64_t)len, limit - *pos);
 }
 
-/* Set-user-id and set-group-id do not survive a write by others than root. */
-static int file_remove_privs(struct vfs *v, struct inode *inode)
-{
-	uint16_t kill = (uint16_t)(inode->mode & (inode->mode & 010 ? 06000 : 04000));
-
-	if (!kill || !v->cred.uid)
-		return 0;
-	attr_write_begin(inode);
-	inode->mode = (uint16_t)(inode->mode & ~kill);
-	attr_write_end(inode);
-	return ext4_dirty_inode(inode);
-}
-
 /* One page's part of the write. */
 static int64_t write_page(struct inode *inode, const uint8_t *buf, uint64_t pos, uint32_t len)
 {
@@ -150,7 +137,7 @@ static int64_t __generic_file_write_iter(struct file *f, const void *buf, size_t
 	int err;
 
 	TRACE_SCOPE(inode->fs, __generic_file_write_iter);
-	err = file_remove_privs(f->vfs, inode);
+	err = vfs_remove_privs(f->vfs, inode);
 	if (!err)
 		err = ext4_update_time(inode);
 	return err ? err : generic_perform_write(inode, buf, len, pos);

@@ -10,6 +10,7 @@
  *	dcache.c   the name cache    path.c   the walk    open.c   open, close, the file table
  *	rw.c       read, write, seek, sync    dirs.c   names and listings    rename.c
  *	attr.c     attributes, fiemap    whole.c    the file system as a whole
+ *	setattr.c  owner, mode, times    xattr.c  extended attributes    flags.c  chattr    perm.c  who may
  */
 #ifndef EXTANT_VFS_H
 #define EXTANT_VFS_H
@@ -41,6 +42,12 @@ must_check int vfs_create_mount(struct ext4_fs *fs, struct vfs **out);
 int vfs_unmount(struct vfs *v);
 /* As ext4_remount; -EBUSY: read-only, while a file is open for writing or is one without a name. */
 must_check int vfs_remount(struct vfs *v, const struct ext4_options *opt);
+
+/*
+ * The current task acts for `cred` (which outlives that) from now on, and may take from the reserved blocks as that
+ * user may. Without this it acts for v->cred.
+ */
+void vfs_act_for(struct vfs *v, const struct ext4_cred *cred);
 
 /* ---- open files: small numbers, the lowest free first */
 
@@ -94,10 +101,45 @@ int vfs_fstat(struct vfs *v, int fd, struct ext4_attributes *out);
 int vfs_access(struct vfs *v, const char *path, int mode);
 int vfs_chmod(struct vfs *v, const char *path, uint32_t mode);
 int vfs_truncate(struct vfs *v, const char *path, int64_t size);
-int vfs_utimens(struct vfs *v, const char *path, const struct ext4_time *atime,
+int vfs_fchmod(struct vfs *v, int fd, uint32_t mode);
+/* UINT32_MAX: as it is. */
+int vfs_chown(struct vfs *v, const char *path, bool follow, uint32_t uid, uint32_t gid);
+int vfs_fchown(struct vfs *v, int fd, uint32_t uid, uint32_t gid);
+/* NULL, or nsec VFS_TIME_OMIT: as it is; nsec VFS_TIME_NOW: now. */
+#define VFS_TIME_NOW	0x3fffffffu
+#define VFS_TIME_OMIT	0x3ffffffeu
+int vfs_utimens(struct vfs *v, const char *path, bool follow, const struct ext4_time *atime,
 		const struct ext4_time *mtime);
-int vfs_chown(struct vfs *v, const char *path, uint32_t uid, uint32_t gid);
+int vfs_futimens(struct vfs *v, int fd, const struct ext4_time *atime, const struct ext4_time *mtime);
 int vfs_statfs(struct vfs *v, const char *path, struct ext4_statfs *out);
+
+/* ---- extended attributes (xattr.c); `size` 0: how long it would be */
+
+int vfs_getxattr(struct vfs *v, const char *path, bool follow, const char *name, void *buf, size_t size);
+int vfs_fgetxattr(struct vfs *v, int fd, const char *name, void *buf, size_t size);
+int vfs_setxattr(struct vfs *v, const char *path, bool follow, const char *name, const void *value,
+		 size_t size, int flags);
+int vfs_fsetxattr(struct vfs *v, int fd, const char *name, const void *value, size_t size, int flags);
+int vfs_removexattr(struct vfs *v, const char *path, bool follow, const char *name);
+int vfs_fremovexattr(struct vfs *v, int fd, const char *name);
+/* Names one after the other, each terminated. */
+int vfs_listxattr(struct vfs *v, const char *path, bool follow, char *buf, size_t size);
+int vfs_flistxattr(struct vfs *v, int fd, char *buf, size_t size);
+
+/* ---- flags of inodes (flags.c) */
+
+int vfs_getflags(struct vfs *v, const char *path, uint32_t *flags);
+int vfs_fgetflags(struct vfs *v, int fd, uint32_t *flags);
+int vfs_setflags(struct vfs *v, const char *path, uint32_t flags);
+int vfs_fsetflags(struct vfs *v, int fd, uint32_t flags);
+struct vfs_fsxattr {			/* FS_IOC_FSGETXATTR */
+	uint32_t xflags;		/* FS_XFLAG_* */
+	uint32_t extent_size, extents, project, cow_extent_size;
+};
+int vfs_fsgetxattr(struct vfs *v, const char *path, struct vfs_fsxattr *x);
+int vfs_fssetxattr(struct vfs *v, const char *path, const struct vfs_fsxattr *x);
+/* FS_IOC_SETVERSION; the generation is among the attributes. */
+int vfs_setversion(struct vfs *v, const char *path, uint32_t generation);
 
 struct vfs_extent {			/* as FS_IOC_FIEMAP has it: bytes, FIEMAP_EXTENT_* */
 	uint64_t logical, physical, length;

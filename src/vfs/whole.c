@@ -7,7 +7,7 @@
 
 static int must_be_root(const struct vfs *v)
 {
-	return v->cred.uid ? -EPERM : 0;
+	return vfs_is_root(v) ? 0 : -EPERM;
 }
 
 int vfs_freeze(struct vfs *v)

@@ -14,8 +14,8 @@ import argparse, hashlib, json, lzma, os, random, shutil, subprocess, sys, tempf
 from journal import journal_option
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SCRIPTS = ("01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14", "15", "20", "21", "24", "25", "29",
-           "31", "32", "35")
+SCRIPTS = ("01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14", "15", "16", "17", "20",
+           "21", "24", "25", "29", "31", "32", "35")
 
 
 def unpack(src, dst):

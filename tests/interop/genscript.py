@@ -12,7 +12,7 @@ it believes is there; it need not be right, for the two sides are compared with 
 with it.
 
 Profiles say which operations are common: `mixed`, `data`, `names`, `many` (small files), `deep` (trees),
-`full` (more than the disk holds), `sync` (every way to be stable, remounts), `wrong`, `ranges` (space by range).
+`full` (more than the disk holds), `sync` (every way to be stable, remounts), `attributes`, `wrong`, `ranges` (space by range).
 
 What the language cannot say on Linux is left out: a slot is closed before it is opened again, nothing is
 done between umount and mount.
@@ -21,9 +21,11 @@ import argparse
 import posixpath
 import random
 
+import gen_attributes
+
 LONG = 255                      # the longest name
 PATH_MAX = 4096                 # with the zero at its end
-PROFILES = ('mixed', 'data', 'names', 'many', 'deep', 'full', 'sync', 'wrong', 'ranges')
+PROFILES = ('mixed', 'data', 'names', 'many', 'deep', 'full', 'sync', 'attributes', 'wrong', 'ranges')
 
 # Weights of operations by profile; what is not named has the weight of 'mixed', or 1.
 WEIGHTS = {
@@ -40,6 +42,7 @@ WEIGHTS = {
     'deep': dict(mkdir=40, open=20, rmdir=8, unlink=8, stat=8, readdir=6),
     'full': dict(write=26, pwrite=22, open=16, unlink=8, ftruncate=6, statfs=8, fsync=5, syncfs=3, burst=3),
     'sync': dict(fsync=16, fdatasync=12, sync_file_range=8, syncfs=8, remount=4, cycle=4, sleep=3, write=20, pwrite=14),
+    'attributes': {name: 5 * weight for name, weight in gen_attributes.WEIGHTS.items()},
     'wrong': dict(open=20),
     # On images that are only read here; what would write is refused.
     'reading': dict(open=30, read=30, pread=40, lseek=30, fstat=12, stat=12, lstat=8, readdir=14, readlink=6, fiemap=14,
@@ -53,6 +56,7 @@ WEIGHTS['reading'].update(fallocate=1)
 WEIGHTS['ranges'] = dict(open=14, close=2, fallocate=50, pwrite=24, write=6, ftruncate=8, fsync=5, fiemap=10, pread=10, lseek=14,
                          fstat=8, mkdir=1, rmdir=1, unlink=2, burst=0, chmod=0, readdir=1, rename=1, link=0, flink=0, symlink=0,
                          nameless=0, mknod=0)
+WEIGHTS['mixed'].update(gen_attributes.WEIGHTS)
 WRONG = {'wrong': 0.5}          # share of operations made wrong on purpose
 MODES = ('0644', '0600', '0755', '0', '0777', '0444', '04755', '02750', '01777', '07777', '0111')
 MOUNT_OPTIONS = ('noatime', 'relatime', 'strictatime', 'nodiratime', 'sync', 'dirsync', 'commit=1', 'nobarrier',
@@ -62,7 +66,7 @@ REMOUNT_OPTIONS = ('noatime', 'relatime', 'strictatime', 'commit=3', 'barrier=0'
                    'nodelalloc', 'delalloc', 'noauto_da_alloc')
 
 
-class Script:
+class Script(gen_attributes.AttributeOps):
     """The script so far, and what it believes to be there."""
 
     def __init__(self, seed, profile=None, ops=None, block=4096, disk=64 << 20, prepared=(), mount_options=MOUNT_OPTIONS,
