@@ -39,6 +39,7 @@ static int change(struct ext4_fs *fs, struct buffer *b, struct ext4_super_block 
 	if (!err) {
 		mutex_lock(&fs->super_lock);
 		fn(s, value);
+		ext4_super_csum_set(s); /* a copy is known by it, also before it is written */
 		mutex_unlock(&fs->super_lock);
 		err = ext4_handle_dirty_metadata(fs, h, 0, b);
 	}

@@ -323,6 +323,8 @@ static void step(struct worker *me)
 		worker_whole(me);
 	else if (random_below(&me->random, 100) < WORK_NAMES_PERCENT)
 		worker_names(me);
+	else if (random_below(&me->random, 100) < WORK_ATTRIBUTES_PERCENT)
+		worker_attributes(me);
 	else if (what >= 94)
 		list(me, own);
 	else if (what >= 80 && what < 87)

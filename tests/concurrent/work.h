@@ -18,6 +18,7 @@
 #define WORK_DIRS 4			/* that tokens go between */
 #define WORK_NAMES_PERCENT 25		/* of the operations are about names */
 #define WORK_WHOLE_PER_MILLE 8		/* are about the whole file system */
+#define WORK_ATTRIBUTES_PERCENT 15	/* of the rest, on attributes */
 #define WORK_SECTORS (WORK_BLOCK_BYTES / 512)
 
 struct work_file {
@@ -58,6 +59,11 @@ void worker_verify(struct worker *me);
 void worker_fail(struct worker *me, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The disk is full: an answer like any other. */
 bool worker_full(struct worker *me, int64_t err);
+
+/* ---- work_attrs.c */
+
+/* One operation. */
+void worker_attributes(struct worker *me);
 
 /* ---- work_names.c */
 
