@@ -75,6 +75,7 @@ void thread_unblock(struct task_slot *t)
 {
 	pthread_mutex_lock(&t->park_lock);
 	t->unparked = true;
-	pthread_cond_signal(&t->park_cond);
 	pthread_mutex_unlock(&t->park_lock);
+	/* Who wakes takes the lock: it is free. Should it be awake and elsewhere by now, no harm is done. */
+	pthread_cond_signal(&t->park_cond);
 }

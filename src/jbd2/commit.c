@@ -385,10 +385,13 @@ static void retire(struct commit *c, int err)
 /* Who waits for the commit goes on; freed blocks can be used by now. */
 static void announce(struct journal *j, tid_t tid, int err)
 {
-	guard(&j->state_lock);
-	j->commit_done = tid;
-	if (!err)
-		j->stable_tid = tid;
+	{
+		guard(&j->state_lock);
+		j->commit_done = tid;
+		if (!err)
+			j->stable_tid = tid;
+	}
+	/* Not before the lock is free: those who wake take it. */
 	waitq_wake_all(&j->wait_done);
 	waitq_wake_all(&j->wait_join);
 }

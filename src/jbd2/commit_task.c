@@ -9,10 +9,18 @@
 
 /* ---- the task */
 
-/* When it must do something by itself. With state_lock. */
+/*
+ * When it must do something by itself. A transaction that begins while it sleeps is due an interval
+ * later: who looks once an interval need not be woken by each. (In the virtual time of coroutines
+ * nobody looks at a clock for nothing.) With state_lock.
+ */
 static int64_t next_deadline(const struct journal *j)
 {
-	return j->running ? j->running->deadline_ns : CLOCK_NEVER;
+	if (j->running)
+		return j->running->deadline_ns;
+	if (j->commit_interval_ns == CLOCK_NEVER || sched_mode(j->opt.sched) != SCHED_THREADED)
+		return CLOCK_NEVER;
+	return journal_now(j) + j->commit_interval_ns;
 }
 
 /* With state_lock. */
@@ -28,9 +36,11 @@ static bool commit_is_due(const struct journal *j)
 static bool wait_for_work(struct journal *j)
 {
 	guard(&j->state_lock);
-	while (!commit_is_due(j) && !j->stopping)
-		(void)waitq_sleep(&j->wait_commit, &j->state_lock, next_deadline(j),
+	while (!commit_is_due(j) && !j->stopping) {
+		j->commit_wakes_ns = next_deadline(j);
+		(void)waitq_sleep(&j->wait_commit, &j->state_lock, j->commit_wakes_ns,
 				  "a commit is asked for or due");
+	}
 	return commit_is_due(j);
 }
 
@@ -44,7 +54,8 @@ void commit_task_main(void *journal)
 
 /* ---- asking */
 
-bool commit_request(struct journal *j, tid_t tid)
+/* True: the commit task has to be woken. With state_lock. */
+static bool note_request(struct journal *j, tid_t tid)
 {
 	struct transaction *t = j->running;
 
@@ -52,6 +63,13 @@ bool commit_request(struct journal *j, tid_t tid)
 		return false;
 	j->commit_request = tid;
 	t->requested_ns = journal_now(j);
+	return true;
+}
+
+bool commit_request(struct journal *j, tid_t tid)
+{
+	if (!note_request(j, tid))
+		return false;
 	waitq_wake_all(&j->wait_commit);
 	return true;
 }
@@ -64,10 +82,17 @@ bool jbd2_log_start_commit(struct journal *j, tid_t tid)
 
 int jbd2_log_wait_commit(struct journal *j, tid_t tid)
 {
+	bool asked;
+
+	{
+		guard(&j->state_lock);
+		if (tid_after_eq(tid, j->next_tid))
+			return 0;
+		asked = note_request(j, tid);
+	}
+	if (asked)
+		waitq_wake_all(&j->wait_commit);	/* it takes the lock at once: it is free */
 	guard(&j->state_lock);
-	if (tid_after_eq(tid, j->next_tid))
-		return 0;
-	commit_request(j, tid);
 	wait_event(&j->wait_done, &j->state_lock,
 		   tid_after_eq(j->commit_done, tid) || journal_aborted(j));
 	return tid_after_eq(j->stable_tid, tid) ? 0 : -EIO;

@@ -148,7 +148,8 @@ static int new_transaction(struct journal *j, struct open_handle *oh)
 	t->deadline_ns = j->commit_interval_ns == CLOCK_NEVER ? CLOCK_NEVER
 							     : now + j->commit_interval_ns;
 	j->running = t;
-	waitq_wake_all(&j->wait_commit);
+	if (t->deadline_ns < j->commit_wakes_ns)
+		waitq_wake_all(&j->wait_commit);
 	return 0;
 }
 

@@ -201,6 +201,7 @@ struct journal {
 	struct transaction *committing GUARDED_BY(state_lock);
 	tid_t next_tid GUARDED_BY(state_lock);
 	tid_t commit_request GUARDED_BY(state_lock);	/* commit up to this one */
+	int64_t commit_wakes_ns GUARDED_BY(state_lock);	/* when the commit task looks, unasked */
 	tid_t commit_done GUARDED_BY(state_lock);	/* stable, or lost */
 	tid_t stable_tid GUARDED_BY(state_lock);
 	int barrier GUARDED_BY(state_lock);		/* nested lock_updates */
