@@ -203,18 +203,25 @@ static bool is_name(const struct ext4_dir_entry_2 *de, const struct ext4_name *n
 	       le32_get(de->inode) && !memcmp(de->name, name->bytes, name->len);
 }
 
-int ext4_search_dirblock(struct inode *dir, const struct buffer *b, const struct ext4_name *name,
-			 uint32_t *offset)
+/* Kept apart from its caller's scope, which would take registers from the loop. */
+__attribute__((noinline)) static int search(const struct ext4_fs *fs, const struct buffer *b,
+					    const struct ext4_name *name, uint32_t *offset)
 {
-	uint32_t space = ext4_dir_space(dir->fs);
+	uint32_t space = ext4_dir_space(fs);
 
-	TRACE_SCOPE(dir->fs, search_dirblock);
-	for (uint32_t at = 0; at < space; at += ext4_rec_len(dir->fs, ext4_dir_entry_at(b, at)))
+	for (uint32_t at = 0; at < space; at += ext4_rec_len(fs, ext4_dir_entry_at(b, at)))
 		if (is_name(ext4_dir_entry_at(b, at), name)) {
 			*offset = at;
 			return 0;
 		}
 	return -ENOENT;
+}
+
+int ext4_search_dirblock(struct inode *dir, const struct buffer *b, const struct ext4_name *name,
+			 uint32_t *offset)
+{
+	TRACE_SCOPE(dir->fs, search_dirblock);
+	return search(dir->fs, b, name, offset);
 }
 
 /* What an entry needs itself; the rest of its record is room. */
