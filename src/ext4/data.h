@@ -119,6 +119,8 @@ void ext4_flusher_forget(struct inode *inode);
 /* Work for it: everything that is dirty now (sync), or what space needs. `wait`: until done. */
 int ext4_flusher_sync(struct ext4_fs *fs, enum writeback_mode mode, bool wait);
 void ext4_flusher_wake(struct ext4_fs *fs);
+/* Something became dirty: if there is much of it by now, it begins to be written. Holding nothing. */
+void ext4_flusher_background(struct ext4_fs *fs);
 /* There is damage to be written down (ext4_errors_store). Any lock may be held. */
 void ext4_flusher_wake_for_errors(struct ext4_fs *fs);
 

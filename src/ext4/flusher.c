@@ -5,7 +5,8 @@
  *
  * It sleeps until there is work or its interval is over. Then, in this order: data of inodes that
  * were asked for or are old enough; blocks that committed transactions left to write. Inodes are
- * written in the order in which they became dirty.
+ * written in the order in which they became dirty. So that a long write and its way to the disk go
+ * side by side, data is also written once an eighth of the memory is dirty, down to half of that.
  *
  * Work is a counter a kind: who asks takes the next number and may wait until that many are done,
  * so any number of callers share one round.
@@ -17,7 +18,9 @@
 #define INTERVAL_NS	(5 * NSEC_PER_SEC)	/* as Linux's dirty_writeback_centisecs */
 #define OLD_NS		(30 * NSEC_PER_SEC)	/* as dirty_expire_centisecs */
 
-enum work { WORK_PRESSURE, WORK_SYNC_NONE, WORK_SYNC_ALL, WORK_COUNT };
+#define BACKGROUND_PART 8		/* of the budget may be dirty before it is written unasked */
+
+enum work { WORK_PRESSURE, WORK_BACKGROUND, WORK_SYNC_NONE, WORK_SYNC_ALL, WORK_COUNT };
 
 struct flusher {
 	struct mutex lock;			/* RANK_DIRTY_INODES */
@@ -28,6 +31,8 @@ struct flusher {
 	int error[WORK_COUNT] GUARDED_BY(lock);	/* of the last round */
 	bool stop GUARDED_BY(lock);
 	struct waitq work, finished;
+	uint64_t background_pages;		/* constant: so many dirty ones are written unasked */
+	atomic_bool in_background;		/* that is asked for, and not done; a hint */
 	struct ext4_fs *fs;
 	struct task *task;
 };
@@ -114,6 +119,28 @@ static int write_inode(struct inode *inode, enum writeback_mode mode, bool kupda
 	return err;
 }
 
+/* What was dirty has been written in the background as far as is good. */
+static void background_done(struct flusher *f)
+{
+	atomic_store_explicit(&f->in_background, false, memory_order_relaxed);
+}
+
+/* The oldest inodes, until half of what made it begin is left. */
+static int write_background(struct flusher *f, int64_t before_ns)
+{
+	struct inode *inode;
+	int err = 0, last;
+
+	while (page_cache_dirty_pages(f->fs->pages) > f->background_pages / 2 &&
+	       (inode = take_oldest(f, before_ns)) != NULL) {
+		last = write_inode(inode, WB_NONE, false);
+		err = err ? err : last;
+		put_back_or_drop(f, inode);
+	}
+	background_done(f);
+	return err;
+}
+
 /*
  * All that became dirty up to `before_ns`, once each: what becomes dirty again meanwhile is not
  * waited for.
@@ -143,7 +170,11 @@ static int write_metadata(struct ext4_fs *fs, int64_t older_than_ns)
 static int round_of(struct flusher *f, enum work kind)
 {
 	int64_t now = clock_monotonic(f->fs->clock);
-	int err = write_inodes(f, kind == WORK_SYNC_ALL ? WB_ALL : WB_NONE, false, now), last;
+	int err, last;
+
+	if (kind == WORK_BACKGROUND)
+		return write_background(f, now);
+	err = write_inodes(f, kind == WORK_SYNC_ALL ? WB_ALL : WB_NONE, false, now);
 
 	last = ext4_lazytime_write(f->fs);
 	err = err ? err : last;
@@ -248,6 +279,18 @@ void ext4_flusher_wake(struct ext4_fs *fs)
 		(void)ask(f, WORK_PRESSURE);
 }
 
+void ext4_flusher_background(struct ext4_fs *fs)
+{
+	struct flusher *f = fs->flusher;
+
+	if (!f || page_cache_dirty_pages(fs->pages) <= f->background_pages ||
+	    atomic_load_explicit(&f->in_background, memory_order_relaxed))
+		return;
+	atomic_store_explicit(&f->in_background, true, memory_order_relaxed);
+	guard(&f->lock);
+	(void)ask(f, WORK_BACKGROUND);
+}
+
 /*
  * Whoever calls may hold any lock, so none is taken: should the flusher just be falling asleep, its
  * next tick is soon enough.
@@ -274,6 +317,7 @@ int ext4_flusher_start(struct ext4_fs *fs)
 	if (!f)
 		return -ENOMEM;
 	f->fs = fs;
+	f->background_pages = budget_limit(fs->budget) / BACKGROUND_PART / page_size(fs->pages);
 	mutex_init(&f->lock, RANK_DIRTY_INODES);
 	list_init(&f->dirty);
 	waitq_init(&f->work);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,110 @@ static void two_mounts(void **state)
 		expect(a, "/d/two", "after b");
 		assert_int_equal(extant_unmount(a), 0);
 	}
+}
+
+static int add_delayed(void *arg, const struct extant_extent *e)
+{
+	*(uint64_t *)arg += e->flags & 4 ? e->length : 0;	/* FIEMAP_EXTENT_DELALLOC */
+	return 0;
+}
+
+static uint64_t delayed_after(struct extant *x, int fd, size_t bytes)
+{
+	static const char zeroes[1 << 20];
+	uint64_t delayed = 0;
+
+	for (; bytes; bytes -= sizeof(zeroes))
+		assert_int_equal(extant_write(x, fd, zeroes, sizeof(zeroes)), sizeof(zeroes));
+	assert_int_equal(extant_sleep(x, 1000000), 0);
+	assert_int_equal(extant_fiemap(x, fd, add_delayed, &delayed), 0);
+	return delayed;
+}
+
+/* Of 16 MiB an eighth may be dirty before somebody begins to write it, though nobody asked. */
+static void much_is_written_unasked(void **state)
+{
+	struct extant *x;
+	int fd;
+
+	(void)state;
+	make_image("a");
+	x = mount_image("a", EXTANT_INLINE, "cache_mb=16");
+	fd = extant_open(x, "/f", O_CREAT | O_WRONLY, 0644);
+	assert_true(fd >= 0);
+	assert_int_equal(delayed_after(x, fd, 1 << 20), 1 << 20);
+	assert_int_equal(delayed_after(x, fd, 2 << 20), 0);
+	assert_int_equal(delayed_after(x, fd, 1 << 20), 1 << 20);
+	assert_int_equal(extant_close(x, fd), 0);
+	assert_int_equal(extant_unmount(x), 0);
+}
+
+/* ---- a file larger than memory */
+
+enum { LARGE = 10 << 20, PIECE = 1 << 20, HOLE = 4 << 20, CHANGED = (7 << 20) + 8192 };
+
+static uint8_t byte_at(size_t at, bool changed)
+{
+	if (at >= HOLE && at < HOLE + PIECE)
+		return 0;
+	return (uint8_t)((at >> 12) + at % 251 + (changed && at >= CHANGED && at < CHANGED + 4096));
+}
+
+static void fill_large(struct extant *x, int fd)
+{
+	static uint8_t buf[PIECE];
+
+	for (size_t at = 0; at < LARGE; at += PIECE) {
+		for (size_t i = 0; i < PIECE; i++)
+			buf[i] = byte_at(at + i, false);
+		if (at != HOLE)
+			assert_int_equal(extant_pwrite(x, fd, buf, PIECE, (int64_t)at), PIECE);
+	}
+	assert_int_equal(extant_pwrite(x, fd, "end", 3, LARGE), 3);
+}
+
+/* From `from` on, in pieces of `len`; how many bytes came, all of them right. */
+static size_t read_large(struct extant *x, int fd, size_t from, size_t len, bool changed)
+{
+	static uint8_t buf[PIECE];
+	size_t at = from;
+	int64_t n;
+
+	while ((n = extant_pread(x, fd, buf, len, (int64_t)at)) > 0) {
+		for (size_t i = 0; i < (size_t)n && at + i < LARGE; i++)
+			assert_int_equal(buf[i], byte_at(at + i, changed));
+		at += (size_t)n;
+	}
+	assert_int_equal(n, 0);
+	return at - from;
+}
+
+/* Of a file larger than memory most is read past the cache: the same bytes, what is dirty too. */
+static void a_file_larger_than_memory_is_read_whole(void **state)
+{
+	uint8_t page[4096];
+	struct extant *x;
+	int fd;
+
+	(void)state;
+	make_image("a");
+	x = mount_image("a", EXTANT_THREADED, "cache_mb=8");
+	fd = extant_open(x, "/f", O_CREAT | O_RDWR, 0644);
+	fill_large(x, fd);
+	assert_int_equal(read_large(x, fd, 0, PIECE, false), LARGE + 3);
+	assert_int_equal(extant_close(x, fd), 0);
+	assert_int_equal(extant_unmount(x), 0);
+	x = mount_image("a", EXTANT_THREADED, "cache_mb=8");
+	fd = extant_open(x, "/f", O_RDWR, 0);
+	assert_int_equal(read_large(x, fd, 0, PIECE, false), LARGE + 3);
+	for (size_t i = 0; i < sizeof(page); i++)
+		page[i] = byte_at(CHANGED + i, true);
+	assert_int_equal(extant_pwrite(x, fd, page, sizeof(page), CHANGED), sizeof(page));
+	assert_int_equal(read_large(x, fd, 0, PIECE, true), LARGE + 3);
+	assert_int_equal(read_large(x, fd, 4096, PIECE / 2, true), LARGE + 3 - 4096);
+	assert_int_equal(read_large(x, fd, 100, PIECE, true), LARGE + 3 - 100);
+	assert_int_equal(extant_close(x, fd), 0);
+	assert_int_equal(extant_unmount(x), 0);
 }
 
 static void in_use_is_refused(void **state)
@@ -196,6 +301,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_mounts),
+		cmocka_unit_test(much_is_written_unasked),
+		cmocka_unit_test(a_file_larger_than_memory_is_read_whole),
 		cmocka_unit_test(in_use_is_refused),
 		cmocka_unit_test(open_files_keep_the_mount),
 		cmocka_unit_test(read_only_changes_nothing),

@@ -126,6 +126,7 @@ static int64_t generic_perform_write(struct inode *inode, const uint8_t *buf, si
 		if (n < 0)
 			break;
 		done += (size_t)n;
+		ext4_flusher_background(inode->fs);
 		budget_throttle(inode->fs->budget);
 	}
 	return done ? (int64_t)done : n;
