@@ -56,6 +56,12 @@ static inline bool ext4_page_has_blocks(const struct ext4_fs *fs, const struct p
 	return false;
 }
 
+/*
+ * read_past.c: a read of whole pages of a file that memory cannot hold; and its beginning, as far
+ * as no page of it is there. 0: it goes the usual way.
+ */
+bool ext4_passes_cache(const struct inode *inode, uint64_t pos, size_t len);
+must_check int64_t ext4_read_past_cache(struct inode *inode, uint64_t pos, void *buf, size_t len);
 /* Reads one block of a locked page from where it lies. */
 must_check int ext4_read_page_block(struct inode *inode, struct page *p, uint32_t i,
 				    ext4_fsblk_t pblk);

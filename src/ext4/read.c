@@ -478,6 +478,8 @@ int64_t ext4_read(struct inode *inode, uint64_t pos, void *buf, size_t len,
 		uint8_t *to = (uint8_t *)buf + done;
 
 		n = (int64_t)read_cached(inode, pos + done, to, len - done);
+		if (!n && ext4_passes_cache(inode, pos + done, len - done))
+			n = ext4_read_past_cache(inode, pos + done, to, len - done);
 		if (!n)
 			n = read_one(inode, pos + done, to, len - done, ra);
 		if (n <= 0)
