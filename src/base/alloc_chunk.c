@@ -22,7 +22,7 @@
 #define STRETCH_BYTES	 ((size_t)2 << 20)
 #define STRETCH_CHUNKS	 (STRETCH_BYTES / CHUNK_BYTES)
 #define ALL_CHUNKS	 ((1u << STRETCH_CHUNKS) - 1)
-#define LARGE_FROM_BYTES ((size_t)16 << 20)	/* the footprint from which a shard is large */
+#define LARGE_FROM_BYTES ((size_t)64 << 20)	/* the footprint from which a shard is large */
 
 struct stretch {
 	struct list in_shard;

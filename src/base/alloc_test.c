@@ -146,10 +146,10 @@ static void what_is_empty_goes_back(void **state)
 	arena_destroy(a);
 }
 
-/* Of 64 MiB most lies in huge pages, if the machine has any; it comes and goes all the same. */
+/* Of 110 MiB some lies in huge pages, if the machine has any; it comes and goes all the same. */
 static void a_large_arena_is_as_exact_as_a_small_one(void **state)
 {
-	enum { COUNT = 16 << 10 };
+	enum { COUNT = 24 << 10 };
 	static void *pieces[COUNT], *blocks[COUNT];
 	struct arena *a = arena_create();
 	size_t at_start = arena_footprint(a);

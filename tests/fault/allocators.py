@@ -9,7 +9,7 @@ import re, shutil, subprocess, sys
 
 ALLOCATORS = {"malloc", "calloc", "realloc", "reallocarray", "free", "aligned_alloc", "posix_memalign", "memalign", "valloc",
               "strdup", "strndup", "asprintf", "vasprintf", "mmap", "mmap64", "brk", "sbrk", "open_memstream", "getline"}
-MAY = re.compile(r"base_alloc(_block)?\.c\.o$")
+MAY = re.compile(r"base_alloc(_block|_chunk)?\.c\.o$")
 STACKS = ("base_context.c.o", ("mmap64", "mmap"))    # which are announced to the arena
 
 
