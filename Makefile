@@ -35,6 +35,10 @@ build-sanitize/build.ninja: | packages
 build-thread/build.ninja: | packages
 	meson setup build-thread -Db_sanitize=thread -Dslow_asserts=true
 
+# Counts what is run, for the soak.
+build-coverage/build.ninja: | packages
+	meson setup build-coverage -Db_coverage=true
+
 build: packages build/build.ninja
 	$(NINJA) -C build
 
@@ -44,14 +48,17 @@ build-sanitize: packages build-sanitize/build.ninja
 build-thread: packages build-thread/build.ninja
 	$(NINJA) -C build-thread
 
+build-coverage: packages build-coverage/build.ninja
+	$(NINJA) -C build-coverage extant
+
 demo: build
 	tests/demo/demo build/extant
 
 test: build build-sanitize build-thread
 	tests/run-tests build-sanitize:unit,cli,concurrent build-thread:unit,concurrent build:!unit,!soak,!bench
 
-soak: build build-sanitize build-thread
-	tests/run-tests build-sanitize:unit,cli,concurrent build-thread:unit,concurrent build:!unit,!bench
+soak: build build-sanitize build-thread build-coverage
+	tests/run-tests build-sanitize:unit,cli,concurrent build-thread:unit,concurrent build-coverage:branches build:!unit,!bench
 
 bench: build
 	tests/run-tests build:bench
@@ -67,6 +74,6 @@ install: build
 	DESTDIR=$(DESTDIR) meson install -C build
 
 clean:
-	rm -rf build build-sanitize build-thread
+	rm -rf build build-sanitize build-thread build-coverage
 
-.PHONY: all packages build build-sanitize build-thread demo test soak bench fuzz lint install clean
+.PHONY: all packages build build-sanitize build-thread build-coverage demo test soak bench fuzz lint install clean

@@ -70,7 +70,7 @@ struct ext4_group {
 	_Atomic uint32_t free_clusters, free_inodes;
 	uint32_t used_dirs, itable_unused;
 	_Atomic uint16_t flags;			/* EXT4_BG_*: written under the lock */
-	bool zeroing;				/* lazyinit.c: no new inode now; fs->zeroed wakes */
+	atomic_bool zeroing;			/* lazyinit.c: no new inode now; fs->zeroed wakes */
 	atomic_bool block_bitmap_bad, inode_bitmap_bad;	/* damaged: nothing is taken from it */
 	struct mb_group *_Atomic mb;		/* mballoc.c: buddy and free extents; NULL: not loaded */
 };

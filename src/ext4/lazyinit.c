@@ -51,7 +51,7 @@ static int zero_blocks(struct ext4_fs *fs, ext4_fsblk_t block, uint64_t count)
 static void set_zeroing(struct ext4_fs *fs, struct ext4_group *g, bool on)
 {
 	mutex_lock(&g->lock);
-	g->zeroing = on;
+	atomic_store(&g->zeroing, on);
 	waitq_wake_all(&fs->zeroed);
 	mutex_unlock(&g->lock);
 }
@@ -89,10 +89,10 @@ int ext4_init_inode_table(struct ext4_fs *fs, ext4_group_t number, bool barrier)
 
 void ext4_wait_zeroed(struct ext4_fs *fs, struct ext4_group *g)
 {
-	if (likely(!g->zeroing))
+	if (likely(!atomic_load_explicit(&g->zeroing, memory_order_relaxed)))
 		return;
 	guard(&g->lock);
-	wait_event(&fs->zeroed, &g->lock, !g->zeroing);
+	wait_event(&fs->zeroed, &g->lock, !atomic_load(&g->zeroing));
 }
 
 /* ---- the task */

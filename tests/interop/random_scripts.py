@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Random scripts on this machine's kernel and on extant: the same results, the same contents.
 
-    random_scripts.py EXTANT [--count N] [--seed S] [--only SEED...] [--profile NAME] [--keep DIR] [-v]
+    random_scripts.py EXTANT [--count N] [--seed S] [--only SEED...] [--profile NAME] [--keep DIR]
+                      [--branches BUILD] [-v]
 
 For each seed: an image of some kind (sides.KINDS), some filled by Linux beforehand; a script
 (genscript.py); then the script on a copy through Linux and on a copy through
@@ -11,6 +12,7 @@ For each seed: an image of some kind (sides.KINDS), some filled by Linux beforeh
     contents  names, modes, links, sizes, bytes: what Linux shows of both images
     e2fsck    -fn finds nothing on either
 Seeds are drawn from --seed, by default the commit's hash: each commit is tested with scripts of its own.
+--branches: EXTANT is of that build, made with -Db_coverage=true, and what it ran is printed.
 A failure prints the seed and what repeats it. Without root or loop devices: exit 77.
 """
 import argparse
@@ -22,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 
+import branches
 import compare
 import genscript
 import sides
@@ -152,6 +155,7 @@ def main():
     a.add_argument('--only', type=int, nargs='+')
     a.add_argument('--profile', choices=genscript.PROFILES, help='where the kind of image does not demand one')
     a.add_argument('--keep')
+    a.add_argument('--branches')
     a.add_argument('-v', '--verbose', action='store_true')
     o = a.parse_args()
     sides.enter_namespace()
@@ -159,6 +163,8 @@ def main():
     work = os.path.abspath(o.keep) if o.keep else tempfile.mkdtemp(prefix='extant-random-')
     os.makedirs(work, exist_ok=True)
     kernel, extant = sides.Kernel(work), sides.Extant(os.path.abspath(o.extant))
+    if o.branches:
+        branches.forget(o.branches)
     ops, errnos, notes, bad = collections.Counter(), collections.Counter(), collections.Counter(), 0
     chosen = o.only or seeds(base, o.count)
     try:
@@ -180,6 +186,8 @@ def main():
             if not o.keep:
                 shutil.rmtree(case.dir)
         print_coverage(ops, errnos, notes)
+        if o.branches:
+            branches.say(o.branches)
         print(f'{len(chosen)} scripts, {sum(ops.values())} operations, {bad} failed (seeds from {base})')
     finally:
         if not o.keep:
