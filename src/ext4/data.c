@@ -207,8 +207,7 @@ static enum write_kind kind_of_write(struct inode *inode)
 {
 	if (ext4_should_journal_data(inode))
 		return WRITE_JOURNALED;
-	if (!inode->fs->opt.delalloc || !(inode->flags & EXT4_EXTENTS_FL) ||
-	    ext4_nonda_switch(inode->fs))
+	if (!inode->fs->opt.delalloc || ext4_nonda_switch(inode->fs))
 		return WRITE_PLAIN;
 	return WRITE_DELAYED;
 }

@@ -11,40 +11,29 @@
  * each block that a pointer leads to is held against the file system's own; at most three are
  * followed, so no map, however made, leads in circles.
  *
- * This version reads block maps. Creating blocks in them, and removing them, is refused: the file
- * can be read, not written.
+ * Here blocks are found; indirect_grow.c and indirect_remove.c change the map.
  */
 #include "base/assert.h"
+#include "ext4/indirect.h"
 #include "ext4/kinds.h"
-#include "ext4/map.h"
 
-#define DIRECT_BLOCKS 12u
-
-/* The way to a block: which pointer in the inode, which in each block below. */
-struct place {
-	int depth; /* pointers to follow: 1 to 4 */
-	uint32_t at[4];
-	uint32_t behind; /* further pointers in the last block of pointers */
-};
-
-/* False: no block map reaches so far. */
-static bool find_place(uint32_t pointers, ext4_lblk_t lblk, struct place *p)
+bool ext4_ind_place(uint32_t pointers, ext4_lblk_t lblk, struct ind_place *p)
 {
 	uint64_t left = lblk, reach = pointers;
 	int level;
 
-	if (left < DIRECT_BLOCKS) {
-		*p = (struct place){ 1, { lblk }, DIRECT_BLOCKS - 1 - lblk };
+	if (left < IND_DIRECT) {
+		*p = (struct ind_place){ 1, { lblk }, IND_DIRECT - 1 - lblk };
 		return true;
 	}
-	left -= DIRECT_BLOCKS;
+	left -= IND_DIRECT;
 	for (level = 1; level <= 3 && left >= reach; level++) {
 		left -= reach;
 		reach *= pointers;
 	}
 	if (level > 3)
 		return false;
-	*p = (struct place){ .depth = level + 1, .at = { DIRECT_BLOCKS + (uint32_t)level - 1 } };
+	*p = (struct ind_place){ .depth = level + 1, .at = { IND_DIRECT + (uint32_t)level - 1 } };
 	for (int i = level; i > 0; i--) {
 		p->at[i] = (uint32_t)(left % pointers);
 		left /= pointers;
@@ -60,7 +49,7 @@ static bool find_place(uint32_t pointers, ext4_lblk_t lblk, struct place *p)
 uint64_t ext4_ind_max_size(const struct ext4_geometry *geo)
 {
 	uint64_t n = geo->block_size / sizeof(le32), pointers = 3 + 2 * n + n * n;
-	uint64_t blocks = DIRECT_BLOCKS + n + n * n + n * n * n, counted = UINT32_MAX;
+	uint64_t blocks = IND_DIRECT + n + n * n + n * n * n, counted = UINT32_MAX;
 
 	if (geo->feature_ro_compat & EXT4_FEATURE_RO_COMPAT_HUGE_FILE)
 		counted = (1ULL << 48) - 1;
@@ -70,7 +59,7 @@ uint64_t ext4_ind_max_size(const struct ext4_geometry *geo)
 	return min(blocks, (uint64_t)EXT4_MAX_LBLK + 1) << geo->block_bits;
 }
 
-static int read_pointers(struct inode *inode, ext4_fsblk_t block, struct buffer **out)
+int ext4_ind_read(struct inode *inode, ext4_fsblk_t block, struct buffer **out)
 {
 	struct buffer_owner owner = { inode->ino, inode->csum_seed };
 
@@ -94,7 +83,7 @@ static uint32_t count_run(const le32 *pointer, uint32_t limit)
  * The pointer number `i` of the way is 0: all below it is a hole, from the block to the end of what
  * the pointer would reach.
  */
-static int map_hole(struct ext4_map *map, uint32_t pointers, const struct place *p, int i)
+static int map_hole(struct ext4_map *map, uint32_t pointers, const struct ind_place *p, int i)
 {
 	uint64_t reach = 1, passed = 0;
 
@@ -107,46 +96,57 @@ static int map_hole(struct ext4_map *map, uint32_t pointers, const struct place 
 	return 0;
 }
 
-static int look_up(struct inode *inode, struct ext4_map *map)
+void ext4_ind_way_put(struct ind_way *w)
 {
-	uint32_t pointers = inode->fs->geo.block_size / (uint32_t)sizeof(le32), block;
-	const le32 *pointer = inode->i_data;
-	autobuffer b = NULL;
-	struct place p;
+	for (int i = 1; i < IND_DEPTH_MAX; i++) {
+		buffer_put(w->buffer[i]);
+		w->buffer[i] = NULL;
+	}
+}
 
-	if (!find_place(pointers, map->lblk, &p))
+int ext4_ind_find(struct inode *inode, ext4_lblk_t lblk, struct ind_way *w)
+{
+	*w = (struct ind_way){ .found = 0 };
+	if (!ext4_ind_place(ind_pointers(inode), lblk, &w->place))
 		return -EFBIG;
-	for (int i = 0;; i++) {
-		struct buffer *next;
-		int err;
+	for (int i = 0; i < w->place.depth; i++) {
+		int err = i ? ext4_ind_read(inode, w->block[i - 1], &w->buffer[i]) : 0;
 
-		pointer += p.at[i];
-		block = le32_get(*pointer);
-		if (!block)
-			return map_hole(map, pointers, &p, i);
-		if (i == p.depth - 1)
-			break;
-		err = read_pointers(inode, block, &next);
 		if (err)
 			return err;
-		buffer_put(b);
-		b = next;
-		pointer = (const le32 *)b->data;
+		w->block[i] = le32_get(*ind_pointer(inode, w, i));
+		if (!w->block[i])
+			break;
+		w->found++;
 	}
-	map->pblk = block;
-	map->len = count_run(pointer, min(map->len, p.behind + 1));
-	map->flags |= MAPPED_MAPPED | (map->len > p.behind ? MAPPED_BOUNDARY : 0);
+	return 0;
+}
+
+/* What the way leads to. */
+static int map_found(struct inode *inode, struct ind_way *w, struct ext4_map *map)
+{
+	int last = w->place.depth - 1;
+
+	if (w->found <= last)
+		return map_hole(map, ind_pointers(inode), &w->place, w->found);
+	map->pblk = w->block[last];
+	map->len = count_run(ind_pointer(inode, w, last), min(map->len, w->place.behind + 1));
+	map->flags |= MAPPED_MAPPED | (map->len > w->place.behind ? MAPPED_BOUNDARY : 0);
 	return (int)map->len;
 }
 
-static int refuse(struct inode *inode, const char *what)
+static int map_blocks(struct handle *h, struct inode *inode, struct ext4_map *map, uint32_t flags)
 {
-	ext4_message(
-		inode->fs, LOG_ERROR,
-		"inode %u: %s in a file without extents (feature \"extent\" off) is not supported; "
-		"chattr +e on Linux turns the file into one with extents",
-		inode->ino, what);
-	return -EOPNOTSUPP;
+	uint32_t wanted = map->len;
+	IND_WAY(w);
+	int ret = ext4_ind_find(inode, map->lblk, &w);
+
+	if (!ret)
+		ret = map_found(inode, &w, map);
+	if (ret || !(flags & MAP_CREATE))
+		return ret;
+	map->len = wanted;
+	return ext4_ind_create(h, inode, &w, map, flags);
 }
 
 int ext4_ind_map_blocks(struct handle *h, struct inode *inode, struct ext4_map *map, uint32_t flags)
@@ -154,22 +154,36 @@ int ext4_ind_map_blocks(struct handle *h, struct inode *inode, struct ext4_map *
 	struct ext4_fs *fs = inode->fs;
 	int ret;
 
-	(void)h;
 	TRACE_SCOPE(fs, ext4_ind_map_blocks);
 	trace(fs, ext4_ind_map_blocks_enter, inode->ino, map->lblk, map->len, flags);
 	ensure(map->len);
-	ret = look_up(inode, map);
-	if (ret == 0 && flags & MAP_CREATE)
-		ret = refuse(inode, "allocating blocks");
+	ret = map_blocks(h, inode, map, flags);
 	trace(fs, ext4_ind_map_blocks_exit, inode->ino, flags, map->lblk, map->pblk, map->len,
 	      map->flags, ret);
 	return ret;
 }
 
-int ext4_ind_remove_space(struct handle *h, struct inode *inode, ext4_lblk_t start, ext4_lblk_t end)
+int ext4_ind_walk(struct inode *inode,
+		  int (*fn)(void *arg, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk),
+		  void *arg)
 {
-	(void)h;
-	(void)start;
-	(void)end;
-	return refuse(inode, "freeing blocks");
+	uint64_t bytes = inode->size + inode->fs->geo.block_size - 1;
+	ext4_lblk_t end = (ext4_lblk_t)min(bytes >> inode->fs->geo.block_bits,
+					   (uint64_t)EXT4_MAX_LBLK + 1),
+		    at = 0;
+	int ret = 0;
+
+	guard_read(&inode->map_lock);
+	while (at < end && !ret) {
+		struct ext4_map map = { .lblk = at, .len = end - at };
+		IND_WAY(w);
+
+		ret = ext4_ind_find(inode, at, &w);
+		if (ret)
+			break;
+		if (map_found(inode, &w, &map) > 0)
+			ret = fn(arg, at, map.len, map.pblk);
+		at += map.len;
+	}
+	return ret;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Block maps by hand: blocks at the borders of all four levels, runs and holes and how far they
- * reach, maps that lead where no file may. Changing is refused.
+ * reach, maps that lead where no file may. Blocks are made at every level.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -154,16 +154,28 @@ static void a_map_in_a_circle_ends(void **state)
 	assert_int_equal(m.pblk, 1);
 }
 
-static void changing_is_refused_by_name(void **state)
+/*
+ * A block at each level: what lacks is made, what is there stays; what is taken away leaves
+ * nothing.
+ */
+static void blocks_are_made_and_taken_at_every_level(void **state)
 {
+	static const ext4_lblk_t at[] = {
+		3, 12, 12 + N - 1, 12 + N + 5, 12 + N + N * N - 1, 12 + N + N * N + 7
+	};
+	ext4_fsblk_t got[array_size(at)];
 	struct ext4_map m;
 
-	assert_int_equal(fake_map(f, 3, 1, MAP_CREATE, &m), -EOPNOTSUPP);
-	assert_int_equal(ext4_da_map_blocks(&f->inode, 3, &m), -EOPNOTSUPP);
-	assert_int_equal(f->reserved, 0);
-	point(0, 3, DATA);
-	assert_int_equal(fake_map(f, 3, 1, MAP_CREATE, &m), 1); /* it is there already */
-	assert_int_equal(ext4_ind_remove_space(NULL, &f->inode, 0, EXT4_MAX_LBLK), -EOPNOTSUPP);
+	for (size_t i = 0; i < array_size(at); i++) {
+		assert_true(fake_map(f, at[i], 1, MAP_CREATE, &m) == 1);
+		assert_true(m.flags & MAPPED_NEW);
+		got[i] = m.pblk;
+	}
+	for (size_t i = 0; i < array_size(at); i++) {
+		assert_int_equal(look_up(at[i], 1, &m), 1);
+		assert_int_equal(m.pblk, got[i]);
+	}
+	assert_int_equal(fake_map(f, 4, 1, MAP_CREATE | MAP_UNWRIT, &m), -EOPNOTSUPP);
 }
 
 static void sizes_end_where_the_levels_do(void **state)
@@ -195,7 +207,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(pointers_to_what_is_not_the_files_are_refused,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_map_in_a_circle_ends, setup, teardown),
-		cmocka_unit_test_setup_teardown(changing_is_refused_by_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(blocks_are_made_and_taken_at_every_level, setup,
+						teardown),
 		cmocka_unit_test(sizes_end_where_the_levels_do),
 	};
 

@@ -133,6 +133,15 @@ static void release_promises(struct inode *inode, const struct ext4_map *map, ui
 			      ext4_es_delayed_blocks(inode, map->lblk, map->lblk + map->len - 1));
 }
 
+/* In a block map, which does not count them itself. */
+static void keep_promises(struct inode *inode, const struct ext4_map *map)
+{
+	uint32_t delayed = ext4_es_delayed_blocks(inode, map->lblk, map->lblk + map->len - 1);
+
+	if (delayed)
+		ext4_da_update_reserve_space(inode, delayed, true);
+}
+
 /*
  * What reads as zeros until it is written must be zeros on the device before it counts as written.
  */
@@ -165,6 +174,8 @@ static int create(struct handle *h, struct inode *inode, struct ext4_map *map, u
 	err = zero_new(inode, map, flags);
 	if (err)
 		return err;
+	if (flags & MAP_DELALLOC && !has_extents(inode))
+		keep_promises(inode, map);
 	release_promises(inode, map, flags);
 	if (is_known_written(inode, map, flags))
 		return ret;
@@ -219,8 +230,6 @@ static int delay(struct inode *inode, struct ext4_map *map)
 {
 	int err;
 
-	if (!has_extents(inode)) /* is refused: not later, when the write has been accepted */
-		return ext4_ind_map_blocks(NULL, inode, map, MAP_CREATE);
 	err = ext4_da_reserve_space(inode);
 	if (err)
 		return err;

@@ -162,6 +162,9 @@ must_check int ext4_ext_check_root(struct inode *inode);
 /* ---- block maps (indirect.c): ext2 and ext3 files. The same promises. */
 must_check int ext4_ind_map_blocks(struct handle *h, struct inode *inode, struct ext4_map *map,
 				   uint32_t flags);
+/* Mapped stretches up to the size, in order, without events; fn returns 0 to go on. */
+int ext4_ind_walk(struct inode *inode, int (*fn)(void *arg, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk),
+		  void *arg);
 /* The bytes three levels of pointers reach. */
 uint64_t ext4_ind_max_size(const struct ext4_geometry *geo);
 must_check int ext4_ind_remove_space(struct handle *h, struct inode *inode, ext4_lblk_t start,
@@ -175,7 +178,10 @@ must_check int ext4_ind_remove_space(struct handle *h, struct inode *inode, ext4
  */
 must_check int ext4_map_next_data(struct inode *inode, ext4_lblk_t lblk, ext4_lblk_t end, ext4_lblk_t *first,
 				  uint32_t *len);
-/* Every stretch that has blocks or promises, in order; `status` of enum es_status. fn other than 0 ends it. */
+/*
+ * Every stretch that has blocks or promises, in order; `status` of enum es_status, with ES_REFERENCED where a
+ * block map was put together to that stretch. fn other than 0 ends it.
+ */
 int ext4_map_walk(struct inode *inode,
 		  int (*fn)(void *arg, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk, uint32_t status), void *arg);
 

@@ -108,6 +108,23 @@ static int tell_delayed(struct walk *w, ext4_lblk_t end)
 	return err;
 }
 
+/* The same without events, where Linux has no extent to ask about. */
+static int tell_promises_before(struct walk *w, ext4_lblk_t end)
+{
+	struct extent_status es;
+	int err = 0;
+
+	while (w->next < end && !err && ext4_es_next(w->inode, w->next, ES_DELAYED, &es) &&
+	       es.lblk < end) {
+		ext4_lblk_t from = max(es.lblk, w->next), to = min(es.lblk + es.len, end);
+
+		err = w->fn(w->arg, from, to - from, 0, ES_DELAYED | ES_REFERENCED);
+		w->next = to;
+	}
+	w->next = max(w->next, end);
+	return err;
+}
+
 static int tell_extent(void *arg, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk, bool unwritten)
 {
 	struct walk *w = arg;
@@ -121,26 +138,37 @@ static int tell_extent(void *arg, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t p
 	return w->fn(w->arg, lblk, len, pblk, unwritten ? ES_UNWRITTEN : ES_WRITTEN);
 }
 
-/* Block maps have no list to walk; nothing is promised in them either. */
+/*
+ * Block maps have no list to walk: they are asked block by block for as much as the file has, up to
+ * and with what lies behind its end, and the promises between are told on the way.
+ */
 static int walk_pointers(struct walk *w)
 {
 	struct inode *inode = w->inode;
-	uint64_t bytes = inode->size + inode->fs->geo.block_size - 1;
-	ext4_lblk_t end =
-		(ext4_lblk_t)min(bytes >> inode->fs->geo.block_bits, (uint64_t)BLOCKS_MAX);
-	int err = 0;
+	uint64_t bs = inode->fs->geo.block_size, size = inode->size;
+	ext4_lblk_t end = (ext4_lblk_t)min((size + bs - 1) / bs, (uint64_t)BLOCKS_MAX), at = 0;
+	int err = 0, n;
 
-	while (w->next < end && !err) {
-		struct ext4_map map = { .lblk = w->next, .len = end - w->next };
-		int n = ext4_map_blocks(NULL, inode, &map, 0);
+	do {
+		struct ext4_map map = { .lblk = at, .len = (uint32_t)max(size / bs, (uint64_t)1) };
 
+		n = ext4_map_blocks(NULL, inode, &map, 0);
+		if (n == -EFBIG)
+			break; /* the file is as long as its map can be */
 		if (n < 0)
 			return n;
-		if (n > 0)
-			err = w->fn(w->arg, map.lblk, map.len, map.pblk, ES_WRITTEN);
-		w->next += map.len;
-	}
-	return err;
+		if (n > 0) {
+			err = tell_promises_before(w, map.lblk);
+			if (!err)
+				err = w->fn(w->arg, map.lblk, map.len, map.pblk,
+					    ES_WRITTEN | ES_REFERENCED);
+			w->next = map.lblk + map.len;
+		}
+		if (at >= end && !n)
+			break;
+		at += map.len;
+	} while (!err);
+	return err ? err : tell_promises_before(w, max(end, w->next));
 }
 
 int ext4_map_walk(struct inode *inode,

@@ -195,21 +195,16 @@ static void settle_options(struct ext4_fs *fs)
 	fs->opt.stripe = ext4_stripe(fs, fs->opt.stripe);
 }
 
-/*
- * Why this version only reads the image; false: it may be changed. Files with block maps are read,
- * not made.
- */
+/* Why this version only reads the image; false: it may be changed. */
 static bool only_reads(const struct ext4_super_block *raw, char *why, size_t size)
 {
 	char names[160];
 
-	if (ext4_feature_support(raw) != EXT4_FEATURE_WRITE) {
-		(void)ext4_feature_names(raw, EXT4_FEATURE_READ, names, sizeof(names));
-		(void)snprintf(why, size, "with %s", names);
-		return true;
-	}
-	(void)snprintf(why, size, "without extent");
-	return !ext4_has_incompat(raw, EXT4_FEATURE_INCOMPAT_EXTENTS);
+	if (ext4_feature_support(raw) == EXT4_FEATURE_WRITE)
+		return false;
+	(void)ext4_feature_names(raw, EXT4_FEATURE_READ, names, sizeof(names));
+	(void)snprintf(why, size, "with %s", names);
+	return true;
 }
 
 static void check_features(struct ext4_fs *fs, const struct ext4_super_block *raw)

@@ -19,13 +19,14 @@ static int ext4_ext_truncate(struct handle *h, struct inode *inode)
 {
 	struct ext4_fs *fs = inode->fs;
 	uint64_t first = (inode->size + fs->geo.block_size - 1) >> fs->geo.block_bits;
-	int err;
+	int err = 0;
 
 	TRACE_SCOPE(fs, ext4_ext_truncate);
 	attr_write_begin(inode);
 	inode->disk_size = inode->size;
 	attr_write_end(inode);
-	err = __ext4_mark_inode_dirty(h, inode, "ext4_ext_truncate");
+	if (inode->flags & EXT4_EXTENTS_FL) /* a block map's goes with the handle at the end, and before a restart */
+		err = __ext4_mark_inode_dirty(h, inode, "ext4_ext_truncate");
 	if (err || first > EXT4_MAX_LBLK)
 		return err;
 	err = ext4_es_remove_extent(inode, (ext4_lblk_t)first, UINT32_MAX - (uint32_t)first);
@@ -36,11 +37,14 @@ static int ext4_ext_truncate(struct handle *h, struct inode *inode)
 		       : ext4_ind_remove_space(h, inode, (ext4_lblk_t)first, EXT4_MAX_LBLK);
 }
 
+/* A symbolic link has a block unless its target lies in the inode. */
 static bool can_truncate(const struct inode *inode)
 {
+	uint64_t own = inode->file_acl ? inode->fs->geo.block_size / 512 : 0;
+
 	if (EXT4_S_ISREG(inode->mode) || EXT4_S_ISDIR(inode->mode))
 		return true;
-	return EXT4_S_ISLNK(inode->mode) && inode->flags & EXT4_EXTENTS_FL;
+	return EXT4_S_ISLNK(inode->mode) && (inode->flags & EXT4_EXTENTS_FL || inode->blocks > own);
 }
 
 /* One handle to begin with; freeing extends or restarts it. */
@@ -74,7 +78,8 @@ static int truncate_once(struct inode *inode)
 	struct handle *h;
 	int err, stop;
 
-	err = ext4_journal_start(fs, inode->ino, HT_TRUNCATE, ext4_truncate_credits(inode), &h);
+	err = __ext4_journal_start(fs, inode->ino, "ext4_truncate", __LINE__, HT_TRUNCATE, ext4_truncate_credits(inode),
+				   0, &h);
 	if (err)
 		return err;
 	err = truncate_in(h, inode);

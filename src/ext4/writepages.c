@@ -265,20 +265,40 @@ static bool rest_of_page(struct writer *w)
 	return w->len;
 }
 
-/* The stretch, in as many pieces as the allocator gives. */
+/*
+ * A page that the piece just mapped begins in must be mapped whole in this handle: what of it is
+ * left is the next piece. False: there is none, and what else was looked at waits for the next
+ * handle.
+ */
+static bool page_goes_on(struct writer *w)
+{
+	struct page *p = w->locked_count ? w->locked[0] : NULL;
+	ext4_lblk_t first, end;
+
+	if (!p)
+		return false;
+	first = ext4_page_lblk(w->inode->fs, p);
+	end = first + page_blocks(w->inode->fs->pages);
+	if (!w->len)
+		return rest_of_page(w);
+	if (w->lblk <= first || w->lblk >= end)
+		return false;
+	w->len = min(w->len, end - w->lblk);
+	return true;
+}
+
+/* One piece of the stretch, as much as the allocator gives; the handle has credits for no more. */
 static int map_stretch(struct handle *h, struct writer *w)
 {
 	struct ext4_fs *fs = w->inode->fs;
 	int err = 0, n, last;
 
-	while (w->len || rest_of_page(w)) {
+	do {
 		struct ext4_map map = { .lblk = w->lblk, .len = w->len };
 
 		n = map_one(h, w, &map);
 		if (n <= 0) {
-			err = n ? n
-				: ext4_error(fs, w->inode->ino, 0,
-					     "block %u cannot be mapped", w->lblk);
+			err = n ? n : -EFSCORRUPTED;
 			break;
 		}
 		map.len = (uint32_t)n;
@@ -286,7 +306,9 @@ static int map_stretch(struct handle *h, struct writer *w)
 		w->len -= map.len;
 		w->end_of_written = (uint64_t)w->lblk << fs->geo.block_bits;
 		learn(w, &map);
-	}
+	} while (page_goes_on(w));
+	if (w->locked_count)
+		w->first_page = w->locked[0]->index;
 	last = grow_to_mapped(h, w);
 	return err ? err : last;
 }

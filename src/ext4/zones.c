@@ -108,9 +108,15 @@ static int add_extent(void *arg, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pb
 	return zone_add(arg, pblk, len, EXT4_JOURNAL_INO);
 }
 
+static int add_mapped(void *arg, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk)
+{
+	return add_extent(arg, lblk, len, pblk, false);
+}
+
 int ext4_zones_add_journal(struct ext4_fs *fs, struct inode *journal)
 {
-	int err = ext4_ext_walk(journal, 0, add_extent, fs);
+	int err = journal->flags & EXT4_EXTENTS_FL ? ext4_ext_walk(journal, 0, add_extent, fs)
+						   : ext4_ind_walk(journal, add_mapped, fs);
 
 	return err < 0 ? err : sort_and_merge(fs);
 }

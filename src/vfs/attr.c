@@ -165,6 +165,8 @@ static int one_stretch(void *arg, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t p
 	}
 	if (status & ES_UNWRITTEN)
 		w->held.flags |= FIEMAP_EXTENT_UNWRITTEN;
+	if (status & ES_REFERENCED)
+		w->held.flags |= FIEMAP_EXTENT_MERGED;
 	return err;
 }
 

@@ -5,11 +5,13 @@
 
     ranges.py SWEEP [--seed S] [--ops N] [SWEEP'S OPTION...]       exit 1 when a state fails, 77 without mke2fs
 
-A file in many pieces and a small journal: a single call goes through several transactions.
+A file in many pieces and a small journal: a single call goes through several transactions. With block maps what is not
+holes is refused.
 """
 import argparse, os, random, shutil, subprocess, sys, tempfile
 
-IMAGES = (["-b", "1024", "-J", "size=1"], ["-b", "1024", "-J", "size=1", "-O", "^metadata_csum,orphan_file"], ["-b", "4096", "-J", "size=4"])
+IMAGES = (["-b", "1024", "-J", "size=1"], ["-b", "1024", "-J", "size=1", "-O", "^metadata_csum,orphan_file"], ["-b", "4096", "-J", "size=4"],
+          ["-b", "1024", "-J", "size=1", "-O", "^extent,^64bit"])
 MODES = ("alloc", "keep", "punch", "punch", "punch", "zero", "zero,keep", "collapse", "insert")
 
 

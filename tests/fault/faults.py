@@ -27,6 +27,7 @@ SHAPES = (
     ("old", "-b 1024 -O ^64bit,^metadata_csum,^flex_bg,uninit_bg", "8M", ""),
     ("journal", "-b 1024 -O orphan_file", "8M", "data=journal"),
     ("writeback", "", "8M", "data=writeback"),
+    ("maps", "-b 1024 -O ^extent,^64bit", "8M", ""),
     ("bare", "-O ^has_journal", "8M", ""),
 )
 KINDS = ("alloc", "io", "io-nospc", "io-forever", "space")

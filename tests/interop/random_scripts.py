@@ -63,7 +63,7 @@ class Case:
                 f.write(prelude)
             kernel.run(self.base, self.script, self.path('prelude.jsonl'), self.kind.options().replace(',ro', ''))
         gen = genscript.Script(self.seed, self.kind.profile or self.wanted, block=self.kind.block, disk=self.kind.bytes(), prepared=there,
-                               mount_options=mount_lines(self.kind))
+                               mount_options=mount_lines(self.kind), maps=self.kind.name.startswith('block-maps'))
         with open(self.script, 'w') as f:
             f.write(gen.generate())
         self.profile = gen.profile
