@@ -159,6 +159,8 @@ EXTANT_API int extant_fsync(struct extant *x, int fd);
 EXTANT_API int extant_fdatasync(struct extant *x, int fd);
 EXTANT_API int extant_sync_file_range(struct extant *x, int fd, int64_t offset, int64_t len);
 EXTANT_API int extant_ftruncate(struct extant *x, int fd, int64_t size);
+/* As copy_file_range(2) with both offsets given; the bytes copied, which may be fewer. */
+EXTANT_API int64_t extant_copy_file_range(struct extant *x, int fd_in, int64_t from, int fd_out, int64_t to, size_t len);
 /* As fallocate(2): mode 0, or FALLOC_FL_KEEP_SIZE, _PUNCH_HOLE, _ZERO_RANGE, _COLLAPSE_RANGE, _INSERT_RANGE. */
 EXTANT_API int extant_fallocate(struct extant *x, int fd, int mode, int64_t offset, int64_t len);
 EXTANT_API int extant_fadvise(struct extant *x, int fd, int64_t offset, int64_t len, int advice);

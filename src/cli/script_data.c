@@ -211,6 +211,16 @@ static int64_t op_fallocate(struct script *s, struct script_line *l)
 				script_option_number(l, "len", -1));
 }
 
+static int64_t op_copy_file_range(struct script *s, struct script_line *l)
+{
+	int64_t off = script_option_number(l, "off", 0), to = script_option_number(l, "to", 0);
+	int64_t fd2 = script_option_number(l, "fd2", -1);
+	int out = fd2 >= 0 && fd2 < SCRIPT_FILES ? s->fds[fd2] : -1;
+
+	return extant_copy_file_range(s->x, *script_slot(s, l), off < 0 ? 0 : off, out, to,
+				      (size_t)script_option_number(l, "len", -1));
+}
+
 static int64_t op_fadvise(struct script *s, struct script_line *l)
 {
 	const char *a = script_option(l, "advice");
@@ -262,6 +272,7 @@ const struct script_op script_data_ops[] = {
 	{ "ftruncate", op_ftruncate, false },
 	{ "truncate", op_truncate, false },
 	{ "fallocate", op_fallocate, false },
+	{ "copy_file_range", op_copy_file_range, false },
 	{ "fadvise", op_fadvise, false },
 	{ "fiemap", op_fiemap, false },
 	{ NULL, NULL, false },

@@ -69,6 +69,11 @@ int extant_ftruncate(struct extant *x, int fd, int64_t size)
 	return (int)CHANGE(x, vfs_ftruncate(x->vfs, fd, size));
 }
 
+int64_t extant_copy_file_range(struct extant *x, int fd_in, int64_t from, int fd_out, int64_t to, size_t len)
+{
+	return CHANGE(x, vfs_copy_file_range(x->vfs, fd_in, from, fd_out, to, len));
+}
+
 int extant_fallocate(struct extant *x, int fd, int mode, int64_t offset, int64_t len)
 {
 	return (int)CHANGE(x, vfs_fallocate(x->vfs, fd, mode, offset, len));

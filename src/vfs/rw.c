@@ -218,6 +218,79 @@ int64_t vfs_write(struct vfs *v, int fd, const void *buf, size_t len)
 	return do_write(f, buf, len, &f->pos);
 }
 
+/* ---- copy */
+
+#define COPY_BYTES (64u << 10)
+
+/* What copy_file_range refuses, in the order of Linux. *len: as much as there is to copy. */
+static int check_copy(const struct file *in, int64_t from, const struct file *out, int64_t to, uint64_t *len)
+{
+	uint64_t size = in->inode->size, limit = ext4_size_max(out->inode);
+
+	if (EXT4_S_ISDIR(in->inode->mode) || EXT4_S_ISDIR(out->inode->mode))
+		return -EISDIR;
+	if (!EXT4_S_ISREG(in->inode->mode) || !EXT4_S_ISREG(out->inode->mode))
+		return -EINVAL;
+	if (!can_read(in) || !can_write(out) || out->flags & O_APPEND)
+		return -EBADF;
+	if (out->inode->flags & EXT4_IMMUTABLE_FL)
+		return -EPERM;
+	if ((uint64_t)from + *len < (uint64_t)from || (uint64_t)to + *len < (uint64_t)to)
+		return -EOVERFLOW;
+	*len = (uint64_t)from < size ? min(*len, size - (uint64_t)from) : 0;
+	if (*len && (uint64_t)to >= limit)
+		return -EFBIG;
+	if (*len)
+		*len = min(*len, limit - (uint64_t)to);
+	if (in->inode == out->inode && (uint64_t)to + *len > (uint64_t)from && (uint64_t)from + *len > (uint64_t)to)
+		return -EINVAL;
+	return from < 0 || to < 0 ? -EINVAL : 0;
+}
+
+static int64_t copy_pieces(struct file *in, int64_t from, struct file *out, int64_t to, uint64_t len, uint8_t *buf)
+{
+	int64_t done = 0, n = 0;
+
+	while ((uint64_t)done < len) {
+		int64_t got = do_read(in, buf, (size_t)min(len - (uint64_t)done, (uint64_t)COPY_BYTES), from + done);
+		int64_t at = to + done;
+
+		n = got > 0 ? do_write(out, buf, (size_t)got, &at) : got;
+		if (n <= 0)
+			break;
+		done += n;
+		if (n < got)
+			break;
+	}
+	return done ? done : n;
+}
+
+int64_t vfs_copy_file_range(struct vfs *v, int fd_in, int64_t from, int fd_out, int64_t to, size_t len)
+{
+	autofile in = NULL;
+	autofile out = NULL;
+	uint64_t bytes = len;
+	int64_t n = file_get(v, fd_in, &in);
+	uint8_t *buf;
+
+	if (!n)
+		n = file_get(v, fd_out, &out);
+	if (n)
+		return n;
+	if ((in->flags | out->flags) & O_PATH)
+		return -EBADF;
+	n = check_copy(in, from, out, to, &bytes);
+	if (n || !bytes)
+		return n;
+	TRACE_SCOPE(v->fs, vfs_copy_file_range);
+	buf = arena_alloc(v->fs->arena, COPY_BYTES);
+	if (!buf)
+		return -ENOMEM;
+	n = copy_pieces(in, from, out, to, min(bytes, (uint64_t)COUNT_MAX), buf);
+	arena_free(v->fs->arena, buf);
+	return n;
+}
+
 /* ---- seek */
 
 /*

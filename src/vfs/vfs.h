@@ -66,6 +66,8 @@ int64_t vfs_lseek(struct vfs *v, int fd, int64_t offset, int whence);
 int vfs_fsync(struct vfs *v, int fd, bool datasync);
 int vfs_sync_file_range(struct vfs *v, int fd, int64_t offset, int64_t len);
 int vfs_ftruncate(struct vfs *v, int fd, int64_t size);
+/* From one open file into another, or elsewhere into the same; positions are left alone. */
+int64_t vfs_copy_file_range(struct vfs *v, int fd_in, int64_t from, int fd_out, int64_t to, size_t len);
 /* mode: FALLOC_FL_* as in fallocate(2), with what it refuses. */
 int vfs_fallocate(struct vfs *v, int fd, int mode, int64_t offset, int64_t len);
 int vfs_fadvise(struct vfs *v, int fd, int64_t offset, int64_t len, int advice);

@@ -27,6 +27,8 @@ def script(seed, ops, block):
             at, n = at + r.randrange(block), n + r.randrange(block)
         if r.random() < 0.3:
             lines.append("pwrite fd=%d off=%d len=%d fill=pat:%d" % (fd, at, n, i % 250))
+        elif r.random() < 0.1:
+            lines.append("copy_file_range fd=%d fd2=%d off=%d to=%d len=%d" % (fd, 3 - fd, at, r.randrange(240) * block, n))
         elif r.random() < 0.12:
             lines.append("ftruncate fd=%d len=%d" % (fd, at + r.randrange(block)))
         else:

@@ -118,6 +118,8 @@ static void read_words(const char *text, struct words *w)
 	for (t = strtok_r(buf, " \t", &save); t; t = strtok_r(NULL, " \t", &save)) {
 		if (!strncmp(t, "fd=", 3))
 			w->fd = atoi(t + 3);
+		else if (!strncmp(t, "fd2=", 4)) /* where copy_file_range copies to */
+			w->fd = atoi(t + 4);
 		else if (strchr(t, '='))
 			continue;
 		else if (n++ == 0)
@@ -140,7 +142,7 @@ static const char *path_of(const struct sweep *s, const struct words *w)
 
 static bool changes(const struct words *w)
 {
-	static const char *const ops[] = { "write", "pwrite", "mmapwrite", "fallocate", "ftruncate", "truncate",
+	static const char *const ops[] = { "write", "pwrite", "fallocate", "copy_file_range", "ftruncate", "truncate",
 					   "unlink", "rmdir" };
 
 	for (size_t i = 0; i < array_size(ops); i++)

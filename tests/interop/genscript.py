@@ -51,8 +51,8 @@ WEIGHTS = {
                     rename=2, nameless=1, flink=1, freeze=0, fstrim=0, checkpoint=0),
 }
 # Space by range.
-WEIGHTS['mixed'].update(fallocate=8)
-WEIGHTS['reading'].update(fallocate=1)
+WEIGHTS['mixed'].update(fallocate=8, copy_file_range=4)
+WEIGHTS['reading'].update(fallocate=1, copy_file_range=0)
 WEIGHTS['ranges'] = dict(open=14, close=2, fallocate=50, pwrite=24, write=6, ftruncate=8, fsync=5, fiemap=10, pread=10, lseek=14,
                          fstat=8, mkdir=1, rmdir=1, unlink=2, burst=0, chmod=0, readdir=1, rename=1, link=0, flink=0, symlink=0,
                          nameless=0, mknod=0)
@@ -427,6 +427,13 @@ class Script(gen_attributes.AttributeOps):
                 self.files[path] = size - n
             elif mode == 'insert' and off < size:
                 self.files[path] = size + n
+
+    def op_copy_file_range(self):
+        a, b = self.slot(), self.slot(writing=True)
+        off, to, n = self.offset(self.path_of(a)), self.offset(self.path_of(b)), self.length()
+        self.emit(f'copy_file_range fd={a} fd2={b} off={off} to={to} len={n}')
+        self.seen.add(self.file_of(a))
+        self.grew(b, to + min(n, max(self.files.get(self.path_of(a), 0) - off, 0)))
 
     def op_fsync(self):
         self.emit(f'fsync fd={self.slot()}')

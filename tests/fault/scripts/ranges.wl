@@ -19,6 +19,7 @@ fallocate fd=2 mode=collapse off=0 len=64K
 ftruncate fd=2 len=50K
 fallocate fd=2 mode=insert off=0 len=16K
 fiemap fd=2
+copy_file_range fd=2 fd2=1 off=1000 to=30000 len=40K
 close fd=2
 syncfs
 close fd=1
