@@ -18,6 +18,17 @@ static int check_range(const struct block_device *d, uint64_t offset, uint64_t l
 	return 0;
 }
 
+/*
+ * After a failed assertion nothing more of a mount is written. Tasks that wait are unwound; one that
+ * was on its way meets the end here.
+ */
+static bool may_not_write(void)
+{
+	const struct task *t = task_current();
+
+	return unlikely(t && sched_poisoned(t->sched));
+}
+
 int block_readv(struct block_device *d, const struct block_io *io)
 {
 	size_t len = iov_bytes(io->iov, io->iov_count);
@@ -38,6 +49,8 @@ int block_writev(struct block_device *d, const struct block_io *io)
 		return err;
 	if (d->read_only)
 		return -EROFS;
+	if (may_not_write())
+		return -EIO;
 	lock_rank_assert_io();
 	if (!len)
 		return io->flags & BLOCK_PREFLUSH ? d->ops->flush(d) : 0;
@@ -79,6 +92,8 @@ int block_flush(struct block_device *d)
 {
 	if (d->read_only)
 		return 0;
+	if (may_not_write())
+		return -EIO;
 	lock_rank_assert_io();
 	return d->ops->flush(d);
 }
@@ -93,6 +108,8 @@ int block_discard(struct block_device *d, uint64_t offset, uint64_t len)
 		return -EROFS;
 	if (!d->ops->discard)
 		return -EOPNOTSUPP;
+	if (may_not_write())
+		return -EIO;
 	lock_rank_assert_io();
 	return len ? d->ops->discard(d, offset, len) : 0;
 }

@@ -59,8 +59,8 @@ struct block_device {			/* the first member of every device */
 
 /*
  * 0 or negative errno; transfers the whole or fails. Bounds are checked here: -EINVAL beyond the
- * end; -EROFS on writes to a device that is read only. An empty write with BLOCK_PREFLUSH is a
- * flush.
+ * end; -EROFS on writes to a device that is read only; -EIO when a task of a poisoned scheduler
+ * writes, flushes or discards. An empty write with BLOCK_PREFLUSH is a flush.
  */
 must_check int block_read(struct block_device *d, uint64_t offset, void *buf, size_t len);
 must_check int block_write(struct block_device *d, uint64_t offset, const void *buf, size_t len,

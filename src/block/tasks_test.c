@@ -3,6 +3,7 @@
  * Several tasks use one device at once, in each mode: on ranges of their own that share chunks,
  * each finds what it wrote; and a recording has all of it. The thread sanitizer runs this one too.
  */
+#include <errno.h>
 #include "base/random.h"
 #include "base/sync_test.h"
 #include "block/testing.h"
@@ -167,6 +168,66 @@ static void played_again(void **state)
 	in_all_modes(recorded);
 }
 
+/* ---- a failed assertion */
+
+struct late {
+	struct fixture *f;
+	struct block_device *d;
+	pthread_barrier_t inside, poisoned;
+};
+
+/* It was in the mount when another task failed, and waits for nothing. */
+static int write_late(void *arg)
+{
+	struct late *l = arg;
+	uint8_t sector[512] = { 1 };
+
+	(void)pthread_barrier_wait(&l->inside);
+	(void)pthread_barrier_wait(&l->poisoned);
+	assert_int_equal(block_write(l->d, 0, sector, sizeof(sector), 0), -EIO);
+	assert_int_equal(block_write(l->d, 0, NULL, 0, BLOCK_PREFLUSH), -EIO);
+	assert_int_equal(block_flush(l->d), -EIO);
+	assert_int_equal(block_discard(l->d, 0, sizeof(sector)), -EIO);
+	assert_int_equal(block_read(l->d, 0, sector, sizeof(sector)), 0);
+	assert_int_equal(sector[0], 0);
+	return 7;
+}
+
+static void *late_thread(void *arg)
+{
+	struct late *l = arg;
+
+	assert_int_equal(task_call(l->f->sched, "late", write_late, l), 7);
+	return NULL;
+}
+
+static int fail_now(void *arg)
+{
+	ensure(arg == NULL && "one and one are three");
+	return 0;
+}
+
+static void who_is_on_the_way_writes_nothing(void **state)
+{
+	struct fixture f;
+	struct late l = { .f = &f };
+	pthread_t thread;
+
+	fixture_open(&f, SCHED_THREADED, 0);
+	fixture_handle_assertions(&f);
+	assert_int_equal(block_mem_create(f.arena, 1 << 20, &l.d), 0);
+	assert_int_equal(pthread_barrier_init(&l.inside, NULL, 2), 0);
+	assert_int_equal(pthread_barrier_init(&l.poisoned, NULL, 2), 0);
+	assert_int_equal(pthread_create(&thread, NULL, late_thread, &l), 0);
+	(void)pthread_barrier_wait(&l.inside);
+	assert_int_equal(task_call(f.sched, "test", fail_now, &l), -EIO);
+	(void)pthread_barrier_wait(&l.poisoned);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	block_close(l.d);
+	arena_expect_leaks(f.arena);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +235,7 @@ int main(void)
 		cmocka_unit_test(in_a_file),
 		cmocka_unit_test(filtered),
 		cmocka_unit_test(played_again),
+		cmocka_unit_test(who_is_on_the_way_writes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
