@@ -138,9 +138,21 @@ static int make_journal(struct ext4_fs *fs)
 	err = ext4_journal_open(fs, &needs_recovery);
 	if (!err && needs_recovery)
 		err = replay(fs);
+	return err;
+}
+
+/* Without it there is nothing to mount: known before the first byte is written. */
+static int check_root(struct ext4_fs *fs)
+{
+	struct inode *root;
+	int err = ext4_iget(fs, EXT4_ROOT_INO, IGET_NORMAL, &root);
+
 	if (err)
 		return err;
-	return fs->opt.read_only ? 0 : ext4_journal_begin(fs);
+	if (!EXT4_S_ISDIR(root->mode))
+		err = ext4_error(fs, EXT4_ROOT_INO, 0, "the root is not a directory");
+	ext4_iput(root);
+	return err;
 }
 
 static void warn_of_errors(struct ext4_fs *fs)
@@ -159,7 +171,13 @@ static int make_runtime(struct ext4_fs *fs)
 		err = ext4_mb_init(fs);
 	if (!err)
 		err = ext4_orphans_load(fs);
+	if (!err)
+		err = check_root(fs);
 	if (err || fs->opt.read_only)
+		return err;
+	if (fs->journal)
+		err = ext4_journal_begin(fs);
+	if (err)
 		return err;
 	warn_of_errors(fs);
 	err = ext4_super_mark_mounted(fs);
