@@ -51,7 +51,7 @@ static int delete_in(struct handle *h, struct inode *i)
 	attr_write_begin(i);
 	i->size = 0;
 	attr_write_end(i);
-	err = ext4_mark_inode_dirty(h, i);
+	err = __ext4_mark_inode_dirty(h, i, "ext4_evict_inode");
 	if (!err && i->blocks)
 		err = ext4_truncate(i);
 	if (!err)
@@ -63,7 +63,7 @@ static int delete_in(struct handle *h, struct inode *i)
 	i->dtime_or_next_orphan = (uint32_t)ext4_current_time(i->fs).sec;
 	attr_write_end(i);
 	if (!err)
-		err = ext4_mark_inode_dirty(h, i);
+		err = __ext4_mark_inode_dirty(h, i, "ext4_evict_inode");
 	return err ? err : ext4_free_inode(h, i);
 }
 

@@ -276,7 +276,7 @@ static int name_new_dir(struct handle *h, struct inode *dir, const struct ext4_n
 	int err = ext4_init_new_dir(h, dir, inode);
 
 	if (!err)
-		err = ext4_mark_inode_dirty(h, inode);
+		err = __ext4_mark_inode_dirty(h, inode, "ext4_mkdir");
 	if (!err)
 		err = ext4_add_entry(h, dir, name, inode);
 	if (err) {

@@ -81,7 +81,7 @@ def kinds(seed, ops):
         lines.append("close fd=2")
 
     for i in range(ops):
-        if len(files) < 4:
+        while len(files) < 4:
             make()
         r.choice((make, plain, plain, over, over, exchange, exchange, directory, link, symlink, node, nameless))()
         if r.random() < 0.15:
