@@ -6,7 +6,7 @@
  * It sleeps until there is work or its interval is over. Then, in this order: data of inodes that
  * were asked for or are old enough; blocks that committed transactions left to write. Inodes are
  * written in the order in which they became dirty. So that a long write and its way to the disk go
- * side by side, data is also written once an eighth of the memory is dirty, down to half of that.
+ * side by side, data is also written once a quarter of the memory is dirty, down to half of that.
  *
  * Work is a counter a kind: who asks takes the next number and may wait until that many are done,
  * so any number of callers share one round.
@@ -18,7 +18,7 @@
 #define INTERVAL_NS	(5 * NSEC_PER_SEC)	/* as Linux's dirty_writeback_centisecs */
 #define OLD_NS		(30 * NSEC_PER_SEC)	/* as dirty_expire_centisecs */
 
-#define BACKGROUND_PART 8		/* of the budget may be dirty before it is written unasked */
+#define BACKGROUND_PART 4		/* of the budget may be dirty before it is written unasked */
 
 enum work { WORK_PRESSURE, WORK_BACKGROUND, WORK_SYNC_NONE, WORK_SYNC_ALL, WORK_COUNT };
 
