@@ -88,13 +88,9 @@ static int be_unlink(void *fs, const char *path)
 	return extant_unlink(fs, path);
 }
 
-/* libextant has no rename yet. */
 static int be_rename(void *fs, const char *from, const char *to)
 {
-	(void)fs;
-	(void)from;
-	(void)to;
-	return -ENOSYS;
+	return extant_rename(fs, from, to, 0);
 }
 
 static int be_stat(void *fs, const char *path, struct fsb_stat *st)
