@@ -178,7 +178,7 @@ static int t_chmod(struct target *t, const char *path, uint32_t mode)
 
 static int t_chown(struct target *t, const char *path, uint32_t uid, uint32_t gid)
 {
-	return extant_chown(x_of(t), path, uid, gid);
+	return extant_lchown(x_of(t), path, uid, gid);
 }
 
 static int t_statfs(struct target *t, struct extant_statfs *out)
