@@ -30,7 +30,7 @@ WRITERS = {
     "put": ["-", "/new"], "mkdir": ["/newdir"], "rm": ["/a"], "replay": [], "run": ["-"], "trace": ["-"],
     "rmdir": ["/none"], "chmod": ["600", "/a"], "chown": ["1:1", "/a"], "touch": ["/new"],
     "truncate": ["-s", "0", "/a"], "batch": [], "shell": [], "cp": ["/a", "/new"],
-    "mv": ["/a", "/new"], "ln": ["/a", "/new"], "mknod": ["/new", "p"], "trim": [],
+    "mv": ["/a", "/new"], "ln": ["/a", "/new"], "mknod": ["/new", "p"], "trim": [], "fallocate": ["-l", "1", "/a"],
 }
 RAW = ["find"]                  # words behind the image that look like options are their own
 

@@ -306,6 +306,31 @@ class Tools(CliTest):
         self.assertEqual(self.run_ok("stat", "--printf", r"%s\n\t%n\0", image, "f").out, b"3000\n\tf\0")
         self.run_fails(USAGE, "stat", "-c", "%q", image, "f", says="%q")
 
+    # ---- ranges
+
+    def test_fallocate(self):
+        image = self.mkfs("-b", "1024")
+        size = lambda: self.run_ok("stat", "-c", "%s %b", image, "/f").text.split()
+        self.run_ok("fallocate", "-l", "64K", image, "/f")
+        self.assertEqual(size(), ["65536", "128"])
+        self.run_ok("fallocate", "-n", "--offset", "64K", "-l", "64K", image, "/f")
+        self.assertEqual(size(), ["65536", "256"])
+        self.run_ok("put", image, "-", "/f", stdin=b"".join(bytes([65 + i]) * 1024 for i in range(20)))
+        self.run_ok("fallocate", "-p", "--offset", "4K", "-l", "2K", image, "/f")
+        self.run_ok("fallocate", "-c", "--offset", "1K", "-l", "1K", image, "/f")
+        self.run_ok("fallocate", "-i", "--offset", "0", "-l", "1K", image, "/f")
+        self.run_ok("fallocate", "-z", "--offset", "10K", "-l", "1K", image, "/f")
+        expected = bytes(1024) + b"A" * 1024 + b"C" * 1024 + b"D" * 1024 + bytes(2048)
+        self.assertEqual(self.run_ok("cat", image, "/f").out[:6144], expected)
+        self.assertEqual(self.run_ok("cat", image, "/f").out[10240:11264], bytes(1024))
+        self.run_fails(REFUSED, "fallocate", "-c", "-l", "100", image, "/f", says="whole blocks")
+        self.assertEqual(self.run_ok("fallocate", "-v", "-l", "1K", image, "/f").text, "/f: 1024 bytes from 0\n")
+        self.check(image)
+        with self.unchanged(image):
+            self.run_fails(USAGE, "fallocate", image, "/f", says="-l")
+            self.run_fails(USAGE, "fallocate", "-l", "0", image, "/f", says="-l")
+            self.run_fails(USAGE, "fallocate", "-l", "1", "-p", "-z", image, "/f", says="-p")
+
     # ---- directories
 
     def test_rmdir(self):
