@@ -147,7 +147,7 @@ const struct cli_command cli_chmod = {
 
 struct chown_args {
 	const char *options, *reference;
-	bool recursive, verbose;
+	bool recursive, verbose, links;
 };
 
 struct ownership {
@@ -186,7 +186,10 @@ static int chown_file(struct walk *w, const char *path, const struct extant_stat
 
 	if (when == WALK_AFTER)
 		return CLI_DONE;
-	err = extant_lchown(w->im->x, path, o->uid, o->gid);
+	/* A link that was named is followed, unless -h; below a directory none is. */
+	err = o->args->links || (w->depth && S_ISLNK(st->mode))
+		      ? extant_lchown(w->im->x, path, o->uid, o->gid)
+		      : extant_chown(w->im->x, path, o->uid, o->gid);
 	if (err)
 		return cli_failed(w->im, path, err, NULL);
 	if (o->args->verbose) {
@@ -217,7 +220,11 @@ static int chown_on(struct cli_image *im, const void *v, int count, char **words
 {
 	const struct chown_args *args = v;
 	struct ownership o = { .args = args };
-	struct walk w = { .im = im, .file = chown_file, .arg = &o, .flat = !args->recursive };
+	struct walk w = { .im = im,
+			  .file = chown_file,
+			  .arg = &o,
+			  .follow_first = !args->links,
+			  .flat = !args->recursive };
 	struct extant_stat st;
 	int status;
 
@@ -234,7 +241,9 @@ static int chown_on(struct cli_image *im, const void *v, int count, char **words
 static const struct cli_option chown_options[] = {
 	{ CLI_FLAG, 'R', "recursive", NULL, "and what is in directories",
 	  offsetof(struct chown_args, recursive) },
-	{ CLI_IGNORED, 'h', "no-dereference", NULL, "links themselves, which is always so", 0 },
+	{ CLI_FLAG, 'h', "no-dereference", NULL,
+	  "a symbolic link that is named, not what it leads to",
+	  offsetof(struct chown_args, links) },
 	{ CLI_FLAG, 'v', "verbose", NULL, "print each file with its owners",
 	  offsetof(struct chown_args, verbose) },
 	{ CLI_TEXT, 0, "reference", "PATH", "the owners of that file, instead of OWNER",
@@ -247,9 +256,9 @@ const struct cli_command cli_chown = {
 	.name = "chown",
 	.arguments = "IMAGE OWNER[:GROUP] PATH...",
 	.summary = "change owners in an image",
-	.details = "OWNER and GROUP are numbers, or root; one of them may be left out (:GROUP). "
-		   "Symbolic\n"
-		   "links are not followed.",
+	.details = "OWNER and GROUP are numbers, or root; one of them may be left out (:GROUP). A "
+		   "symbolic\n"
+		   "link is followed where it is named, and changed itself below a directory.",
 	.options = chown_options,
 	.args_size = sizeof(struct chown_args),
 	.args_min = 2,

@@ -46,7 +46,40 @@ static int set_owner(struct copy *c, const char *to, const struct extant_stat *s
 	return *refused ? 0 : err;
 }
 
-int copy_attributes(struct copy *c, const char *to, const struct place_file *f)
+/* What the host does not take from us, or its file system does not have: that stays behind, as with cp -a. */
+static bool is_refused(const struct copy *c, int err)
+{
+	return !c->to.im &&
+	       (err == -EPERM || err == -EACCES || err == -EOPNOTSUPP || err == -EINVAL);
+}
+
+static int copy_xattr(struct copy *c, const char *from, const char *to, const char *name)
+{
+	int n = c->from.calls->getxattr(&c->from, from, name, c->buf, COPY_CHUNK_BYTES), err;
+
+	if (n < 0)
+		return n == -ENODATA ? 0 : n; /* it went meanwhile, or is not for us */
+	err = c->to.calls->setxattr(&c->to, to, name, c->buf, (size_t)n);
+	return is_refused(c, err) ? 0 : err;
+}
+
+/* c->buf holds values, and is free between files. */
+static int copy_xattrs(struct copy *c, const char *from, const char *to)
+{
+	int n = c->from.calls->listxattr(&c->from, from, NULL, 0), err = 0;
+	char *list;
+
+	if (n <= 0)
+		return n == -EOPNOTSUPP ? 0 : n;
+	list = cli_realloc(NULL, (size_t)n);
+	n = c->from.calls->listxattr(&c->from, from, list, (size_t)n);
+	for (char *name = list; !err && name < list + n; name += strlen(name) + 1)
+		err = copy_xattr(c, from, to, name);
+	free(list);
+	return n < 0 ? n : err;
+}
+
+int copy_attributes(struct copy *c, const char *from, const char *to, const struct place_file *f)
 {
 	bool refused = false;
 	uint32_t mode = f->st.mode & 07777;
@@ -58,6 +91,11 @@ int copy_attributes(struct copy *c, const char *to, const struct place_file *f)
 	if (c->opt.mode && S_ISREG(f->st.mode))
 		(void)cli_parse_mode(c->opt.mode, mode, false, &mode); /* checked */
 	if (!err && !S_ISLNK(f->st.mode))
+		err = c->to.calls->chmod(&c->to, to, mode);
+	/* A list of access says what the mode says, and a mode of the user's is the last word. */
+	if (!err)
+		err = copy_xattrs(c, from, to);
+	if (!err && c->opt.mode && S_ISREG(f->st.mode))
 		err = c->to.calls->chmod(&c->to, to, mode);
 	if (!err)
 		err = c->to.calls->utimens(&c->to, to, &f->st);
@@ -91,7 +129,7 @@ static int make_node(struct copy *c, const char *from, const char *to, const str
 
 	err = same ? c->to.calls->link(&c->to, same, at) : make_special(c, from, at, f);
 	if (!err && !same && (c->opt.attributes || c->opt.owner))
-		err = copy_attributes(c, at, f);
+		err = copy_attributes(c, from, at, f);
 	if (!err && there)
 		err = c->to.calls->rename(&c->to, at, to);
 	if (err && err != -EEXIST)
@@ -147,12 +185,13 @@ static int make_directory(struct copy *c, const char *to)
 	return err;
 }
 
-static int end_directory(struct copy *c, const char *to, const struct place_file *f)
+static int end_directory(struct copy *c, const char *from, const char *to,
+			 const struct place_file *f)
 {
 	int err;
 
 	if (c->opt.attributes || c->opt.owner)
-		err = copy_attributes(c, to, f);
+		err = copy_attributes(c, from, to, f);
 	else
 		err = c->to.calls->chmod(&c->to, to, f->st.mode & c->opt.mode_mask);
 	return err ? place_failed(&c->to, to, err, NULL) : CLI_DONE;
@@ -181,7 +220,7 @@ static int copy_directory(struct copy *c, const char *from, const char *to,
 	c->depth++;
 	status = copy_names(c, from, to);
 	c->depth--;
-	return cli_worse(status, end_directory(c, to, f));
+	return cli_worse(status, end_directory(c, from, to, f));
 }
 
 /* ---- each file */

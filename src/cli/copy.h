@@ -8,7 +8,7 @@
  *   made under another name beside it and renamed. (Its other names keep the old content.)
  * - A file that was not there and whose copy fails or is cut off is removed again.
  * - Holes stay holes.
- * - With `attributes`: mode, owners, times, and that several names are one file.
+ * - With `attributes`: mode, owners, times, extended attributes, and that several names are one file.
  * - Below what the user named, a symbolic link is never followed, in neither place.
  */
 #ifndef EXTANT_CLI_COPY_H

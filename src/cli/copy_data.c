@@ -159,8 +159,9 @@ static int fill(struct stream *s, const char *path, const struct place_file *f,
 	int err = c->to.calls->close(&c->to, s->out);
 
 	if (!err && !status)
-		err = c->opt.attributes && S_ISREG(f->st.mode) ? copy_attributes(c, path, f)
-							       : set_mode(c, path, f, old);
+		err = c->opt.attributes && S_ISREG(f->st.mode)
+			      ? copy_attributes(c, s->from, path, f)
+			      : set_mode(c, path, f, old);
 	return err ? cli_worse(status, place_failed(&c->to, s->to, err, NULL)) : status;
 }
 

@@ -33,7 +33,7 @@ struct copy {
 char *copy_beside(struct copy *c, const char *to, bool *there);
 /* The bytes of a file, into a file at `to`. */
 int copy_file(struct copy *c, const char *from, const char *to, const struct place_file *f);
-int copy_attributes(struct copy *c, const char *to, const struct place_file *f);
+int copy_attributes(struct copy *c, const char *from, const char *to, const struct place_file *f);
 /* What to do about a failure in the place that is written to; NULL: what generally helps. */
 const char *copy_hint(const struct copy *c, int err);
 

@@ -150,7 +150,7 @@ static enum cli_access cp_access(const void *v, int count, char **words)
 static const struct cli_option cp_options[] = {
 	FLAG('r', "recursive",
 	     "directories and all that is in them, with all attributes:\n"
-	     "modes, owners, times, links, devices",
+	     "modes, owners, times, extended attributes, links, devices",
 	     recursive),
 	FLAG('R', NULL, "the same", recursive),
 	FLAG('a', "archive", "the same", archive),

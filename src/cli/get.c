@@ -59,7 +59,7 @@ static int copy_words(struct place from, struct place to, const struct copy_opti
 #define COMMON_OPTIONS \
 	FLAG('r', "recursive", \
 	     "directories and all that is in them, with all attributes:\n" \
-	     "modes, owners, times, links, devices", \
+	     "modes, owners, times, extended attributes, links, devices", \
 	     recursive), \
 		FLAG('R', NULL, "the same", recursive), FLAG('a', "archive", "the same", archive), \
 		FLAG('p', "preserve", "all attributes of files too", preserve), \

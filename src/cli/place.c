@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /* ---- an image */
@@ -99,12 +100,29 @@ static int image_chmod(struct place *p, const char *path, uint32_t mode)
 
 static int image_chown(struct place *p, const char *path, uint32_t uid, uint32_t gid)
 {
-	return extant_chown(p->im->x, path, uid, gid);
+	return extant_lchown(p->im->x, path, uid, gid);
 }
 
 static int image_utimens(struct place *p, const char *path, const struct extant_stat *like)
 {
-	return extant_utimens(p->im->x, path, &like->atime, &like->mtime);
+	return extant_lutimens(p->im->x, path, &like->atime, &like->mtime);
+}
+
+static int image_listxattr(struct place *p, const char *path, char *list, size_t size)
+{
+	return extant_llistxattr(p->im->x, path, list, size);
+}
+
+static int image_getxattr(struct place *p, const char *path, const char *name, void *value,
+			  size_t size)
+{
+	return extant_lgetxattr(p->im->x, path, name, value, size);
+}
+
+static int image_setxattr(struct place *p, const char *path, const char *name, const void *value,
+			  size_t size)
+{
+	return extant_lsetxattr(p->im->x, path, name, value, size, 0);
 }
 
 static const struct place_calls of_image = {
@@ -126,6 +144,9 @@ static const struct place_calls of_image = {
 	.chmod = image_chmod,
 	.chown = image_chown,
 	.utimens = image_utimens,
+	.listxattr = image_listxattr,
+	.getxattr = image_getxattr,
+	.setxattr = image_setxattr,
 };
 
 struct place place_of_image(struct cli_image *im)
@@ -299,6 +320,23 @@ static int host_utimens(struct place *p, const char *path, const struct extant_s
 	return result(utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW));
 }
 
+static int host_listxattr(struct place *p, const char *path, char *list, size_t size)
+{
+	return result(llistxattr(path, list, size));
+}
+
+static int host_getxattr(struct place *p, const char *path, const char *name, void *value,
+			 size_t size)
+{
+	return result(lgetxattr(path, name, value, size));
+}
+
+static int host_setxattr(struct place *p, const char *path, const char *name, const void *value,
+			 size_t size)
+{
+	return result(lsetxattr(path, name, value, size, 0));
+}
+
 static const struct place_calls of_host = {
 	.stat = host_stat,
 	.list = host_list,
@@ -318,6 +356,9 @@ static const struct place_calls of_host = {
 	.chmod = host_chmod,
 	.chown = host_chown,
 	.utimens = host_utimens,
+	.listxattr = host_listxattr,
+	.getxattr = host_getxattr,
+	.setxattr = host_setxattr,
 };
 
 struct place place_of_host(void)

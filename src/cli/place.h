@@ -41,6 +41,11 @@ struct place_calls {
 	/* The rest of a link itself, where it is one. */
 	int (*chown)(struct place *p, const char *path, uint32_t uid, uint32_t gid);
 	int (*utimens)(struct place *p, const char *path, const struct extant_stat *like);
+	int (*listxattr)(struct place *p, const char *path, char *list, size_t size);
+	int (*getxattr)(struct place *p, const char *path, const char *name, void *value,
+			size_t size);
+	int (*setxattr)(struct place *p, const char *path, const char *name, const void *value,
+			size_t size);
 };
 
 struct place place_of_image(struct cli_image *im);

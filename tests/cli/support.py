@@ -25,14 +25,17 @@ EXTANT = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else None
 READERS = {                     # arguments behind the image
     "info": [], "ls": [], "cat": ["/a"], "stat": ["/a"], "get": ["/a", "-"], "replay": ["--dry-run"], "tree": [],
     "find": [], "du": [], "df": [], "filefrag": ["/a"], "label": [], "uuid": [],
+    "getfattr": ["/a"], "getfacl": ["/a"], "lsattr": ["/a"],
 }
 WRITERS = {
     "put": ["-", "/new"], "mkdir": ["/newdir"], "rm": ["/a"], "replay": [], "run": ["-"], "trace": ["-"],
     "rmdir": ["/none"], "chmod": ["600", "/a"], "chown": ["1:1", "/a"], "touch": ["/new"],
     "truncate": ["-s", "0", "/a"], "batch": [], "shell": [], "cp": ["/a", "/new"],
-    "mv": ["/a", "/new"], "ln": ["/a", "/new"], "mknod": ["/new", "p"], "trim": [], "fallocate": ["-l", "1", "/a"],
+    "mv": ["/a", "/new"], "ln": ["/a", "/new"], "mknod": ["/new", "p"], "trim": [],
+    "setfattr": ["-n", "user.x", "/a"], "setfacl": ["-m", "u:1:r", "/a"], "chattr": ["+d", "/a"],
+    "fallocate": ["-l", "1", "/a"],
 }
-RAW = ["find"]                  # words behind the image that look like options are their own
+RAW = ["find", "chattr"]                  # words behind the image that look like options are their own
 
 
 FILLED, KEPT = {}, tempfile.TemporaryDirectory(prefix="extant-cli-")    # images that were filled once

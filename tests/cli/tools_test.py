@@ -246,11 +246,13 @@ class Tools(CliTest):
 
     def test_chown(self):
         image = self.filled()
-        self.run_ok("chown", image, "1000:100", "/a", "/l")
+        self.run_ok("chown", "-h", image, "1000:100", "/a", "/l")
         self.run_ok("chown", "-R", image, ":7", "/dir")
         self.run_ok("chown", image, "65534", "/dir")
         self.assertEqual(self.run_ok("stat", "-c", "%u:%g", image, "/a", "/l", "/dir", "/dir/b").text.split(),
                          ["1000:100", "1000:100", "65534:7", "0:7"])
+        self.run_ok("chown", image, "3:4", "/l")
+        self.assertEqual(self.run_ok("stat", "-c", "%u:%g", image, "/l", "/dir/b").text.split(), ["1000:100", "3:4"])
         self.run_ok("chown", image, "root:root", "/a")
         self.assertEqual(self.run_ok("stat", "-c", "%u:%g", image, "/a").text, "0:0\n")
         with self.unchanged(image):
