@@ -164,7 +164,7 @@ static int write_inodes(struct flusher *f, enum writeback_mode mode, bool kupdat
 static int write_metadata(struct ext4_fs *fs, int64_t older_than_ns)
 {
 	return fs->journal ? jbd2_checkpoint_writeback(fs->journal, older_than_ns)
-			   : buffer_write_dirty(fs->buffers);
+			   : ext4_write_unjournaled(fs);
 }
 
 static int round_of(struct flusher *f, enum work kind)

@@ -32,18 +32,22 @@ void ext4_end_change(struct ext4_fs *fs, unsigned at)
 
 static void keep_handles_out(struct ext4_fs *fs)
 {
-	if (fs->journal)
+	if (fs->journal) {
 		jbd2_journal_lock_updates(fs->journal);
-	else
-		gate_shut(&fs->unjournaled);
+		return;
+	}
+	guard(&fs->unjournaled_lock);
+	gate_shut(&fs->unjournaled);
 }
 
 static void let_handles_in(struct ext4_fs *fs)
 {
-	if (fs->journal)
+	if (fs->journal) {
 		jbd2_journal_unlock_updates(fs->journal);
-	else
-		gate_open(&fs->unjournaled);
+		return;
+	}
+	guard(&fs->unjournaled_lock);
+	gate_open(&fs->unjournaled);
 }
 
 /* Everything in place, and nothing in the log. */
@@ -54,7 +58,7 @@ static int settle(struct ext4_fs *fs)
 	if (fs->journal)
 		err = jbd2_journal_flush(fs->journal);
 	else
-		err = buffer_write_dirty(fs->buffers);
+		err = ext4_write_unjournaled(fs);
 	if (!err && !fs->journal && fs->opt.barrier)
 		err = block_flush(fs->device);
 	return err ? err : ext4_super_mark_frozen(fs);

@@ -171,6 +171,7 @@ struct ext4_fs {
 	struct mutex life_lock;			/* RANK_MOUNT: freeze, thaw, remount, shutdown: one at a time */
 	struct gate changes;			/* shut while frozen: who changes something enters (freeze.c) */
 	struct gate unjournaled;		/* the same for handles, where there is no journal to keep them out */
+	struct mutex unjournaled_lock;		/* RANK_CHECKPOINT: who shuts and opens it */
 	bool frozen, handles_kept_out;		/* life_lock */
 	const char *mount_point;		/* what the first open writes into the superblock; or NULL */
 	bool was_clean;				/* the superblock said so at the mount */
@@ -251,6 +252,8 @@ int __ext4_journal_stop(struct ext4_fs *fs, struct handle *h, const char *caller
  * with).
  */
 struct handle *ext4_journal_current_handle(struct ext4_fs *fs);
+/* Without a journal: writes what handles changed in place, between handles. Holding none. */
+must_check int ext4_write_unjournaled(struct ext4_fs *fs);
 /* Credits at least `need`: 0, or 1 when the handle must be restarted, or an error. */
 must_check int ext4_journal_ensure_credits(struct ext4_fs *fs, struct handle *h, int need,
 					   int extend_by);

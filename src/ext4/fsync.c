@@ -63,7 +63,7 @@ static int commit_for(struct inode *inode, bool datasync)
 static int sync_unjournaled(struct inode *inode)
 {
 	struct ext4_fs *fs = inode->fs;
-	int err = buffer_write_dirty(fs->buffers);
+	int err = ext4_write_unjournaled(fs);
 
 	return !err && fs->opt.barrier ? block_flush(fs->device) : err;
 }

@@ -34,6 +34,25 @@ static int start_unjournaled(struct ext4_fs *fs, struct handle **out)
 	return 0;
 }
 
+/*
+ * Without a journal a block is written as it lies in memory: so nobody may be changing it meanwhile, or half
+ * a change, with the checksum of neither half, would be on the device until the next time.
+ */
+int ext4_write_unjournaled(struct ext4_fs *fs)
+{
+	bool kept_out;
+	int err;
+
+	guard(&fs->unjournaled_lock);
+	kept_out = gate_is_shut(&fs->unjournaled); /* it is frozen */
+	if (!kept_out)
+		gate_shut(&fs->unjournaled);
+	err = buffer_write_dirty(fs->buffers);
+	if (!kept_out)
+		gate_open(&fs->unjournaled);
+	return err;
+}
+
 static int stop_unjournaled(struct ext4_fs *fs, struct handle *h)
 {
 	int err = h->error;

@@ -312,6 +312,7 @@ static void take_down(struct ext4_fs *fs)
 	if (fs->budget)
 		budget_destroy(fs->budget);
 	block_close(fs->device);
+	mutex_fini(&fs->unjournaled_lock);
 	gate_fini(&fs->unjournaled);
 	gate_fini(&fs->changes);
 	mutex_fini(&fs->life_lock);
@@ -349,6 +350,7 @@ static struct ext4_fs *fs_new(const struct ext4_mount_args *args)
 	mutex_init(&fs->life_lock, RANK_MOUNT);
 	gate_init(&fs->changes, RANK_MOUNT);
 	gate_init(&fs->unjournaled, RANK_HANDLE);
+	mutex_init(&fs->unjournaled_lock, RANK_CHECKPOINT);
 	mutex_init(&fs->super_lock, RANK_SUPER);
 	mutex_init(&fs->groups_lock, RANK_SUPER);
 	mutex_init(&fs->orphan_lock, RANK_ORPHAN);
@@ -425,7 +427,7 @@ static int finish(struct ext4_fs *fs)
 	if (atomic_load(&fs->shut_down))
 		return 0;
 	if (!err)
-		err = buffer_write_dirty(fs->buffers);
+		err = ext4_write_unjournaled(fs);
 	if (!err && fs->opt.barrier)
 		err = block_flush(fs->device);
 	if (!err)
@@ -460,7 +462,7 @@ int ext4_sync_fs(struct ext4_fs *fs, bool wait)
 		if (jbd2_journal_start_commit(fs->journal, &tid) && wait)
 			err = jbd2_log_wait_commit(fs->journal, tid);
 	} else if (wait) {
-		err = buffer_write_dirty(fs->buffers);
+		err = ext4_write_unjournaled(fs);
 	}
 	if (!err && wait && barrier)
 		err = block_flush(fs->device);
