@@ -58,7 +58,7 @@ int extant_getlabel(struct extant *x, char label[EXTANT_LABEL_MAX + 1])
 
 int extant_setlabel(struct extant *x, const char *label)
 {
-	return (int)ENTER(x, vfs_setlabel(x->vfs, label));
+	return (int)CHANGE(x, vfs_setlabel(x->vfs, label));
 }
 
 int extant_getuuid(struct extant *x, uint8_t uuid[16])
@@ -68,5 +68,5 @@ int extant_getuuid(struct extant *x, uint8_t uuid[16])
 
 int extant_setuuid(struct extant *x, const uint8_t uuid[16])
 {
-	return (int)ENTER(x, vfs_setuuid(x->vfs, uuid));
+	return (int)CHANGE(x, vfs_setuuid(x->vfs, uuid));
 }
