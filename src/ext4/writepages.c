@@ -298,7 +298,9 @@ static int map_stretch(struct handle *h, struct writer *w)
 
 		n = map_one(h, w, &map);
 		if (n <= 0) {
-			err = n ? n : -EFSCORRUPTED;
+			err = n ? n
+				: ext4_error(fs, w->inode->ino, 0,
+					     "block %u cannot be mapped", w->lblk);
 			break;
 		}
 		map.len = (uint32_t)n;
@@ -435,6 +437,7 @@ static int write_some(struct writer *w, bool *done)
 
 static int write_range(struct writer *w, uint64_t first, uint64_t last)
 {
+	uint64_t short_at = UINT64_MAX;
 	bool done = false;
 	int err = 0;
 
@@ -444,10 +447,12 @@ static int write_range(struct writer *w, uint64_t first, uint64_t last)
 		err = write_some(w, &done);
 		/*
 		 * What a commit frees may be what is missing; the data is promised its space in any
-		 * case.
+		 * case. Where a commit did not help, the image has promised what it has not got.
 		 */
-		if (err == -ENOSPC && w->inode->fs->journal)
+		if (err == -ENOSPC && w->inode->fs->journal && w->first_page != short_at) {
+			short_at = w->first_page;
 			err = jbd2_journal_force_commit(w->inode->fs->journal);
+		}
 	}
 	return err;
 }
