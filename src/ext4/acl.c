@@ -44,7 +44,12 @@ static bool is_named(uint16_t tag)
 	return tag == EXT4_ACL_USER || tag == EXT4_ACL_GROUP;
 }
 
-static bool is_valid(const struct ext4_acl *acl)
+static bool is_tag(uint16_t tag)
+{
+	return tag && !(tag & (tag - 1)) && tag <= EXT4_ACL_OTHER;
+}
+
+bool ext4_acl_valid(const struct ext4_acl *acl)
 {
 	uint32_t seen = 0;
 	uint16_t last = 0;
@@ -52,7 +57,7 @@ static bool is_valid(const struct ext4_acl *acl)
 	for (uint32_t i = 0; i < acl->count; i++) {
 		uint16_t tag = acl->items[i].tag;
 
-		if (acl->items[i].perm & ~7 || !tag || tag & (tag - 1) || tag > EXT4_ACL_OTHER)
+		if (acl->items[i].perm & ~7 || !is_tag(tag))
 			return false;
 		if (tag < last || (tag == last && !is_named(tag)))
 			return false;
@@ -112,7 +117,7 @@ int ext4_acl_from_disk(struct arena *a, const uint8_t *value, size_t len, struct
 			acl->items[i].id = le32_get(e->e_id);
 		p += is_named(tag) ? sizeof(*e) : sizeof(struct ext4_acl_entry_short);
 	}
-	if (!is_valid(acl)) {
+	if (!ext4_acl_valid(acl)) {
 		ext4_acl_free(acl);
 		return -EFSCORRUPTED;
 	}
@@ -173,13 +178,13 @@ int ext4_acl_from_xattr(struct arena *a, const uint8_t *value, size_t len, struc
 	for (size_t i = 0; i < count; i++) {
 		uint16_t tag = le16_get(e[i].tag);
 
+		if (!is_tag(tag)) {
+			ext4_acl_free(acl);
+			return -EINVAL;
+		}
 		acl->items[i] = (struct ext4_acl_item){ tag, le16_get(e[i].perm), UINT32_MAX };
 		if (is_named(tag))
 			acl->items[i].id = le32_get(e[i].id);
-	}
-	if (!is_valid(acl)) {
-		ext4_acl_free(acl);
-		return -EINVAL;
 	}
 	*out = acl;
 	return 0;

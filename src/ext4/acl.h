@@ -44,10 +44,12 @@ size_t ext4_acl_disk_size(const struct ext4_acl *acl);
 void ext4_acl_to_disk(const struct ext4_acl *acl, uint8_t *value);
 /*
  * As programs pass it in system.posix_acl_*. *out NULL: no list. -EOPNOTSUPP: another version;
- * -EINVAL: no list that could be (rights, order, what must be there once).
+ * -EINVAL: not of this form. What is in it may still be nonsense: ext4_acl_valid.
  */
 must_check int ext4_acl_from_xattr(struct arena *a, const uint8_t *value, size_t len,
 				   struct ext4_acl **out);
+/* Rights, order, what must be there and what must be there once. */
+bool ext4_acl_valid(const struct ext4_acl *acl);
 size_t ext4_acl_xattr_size(const struct ext4_acl *acl);
 void ext4_acl_to_xattr(const struct ext4_acl *acl, uint8_t *value);
 

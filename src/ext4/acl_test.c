@@ -27,7 +27,14 @@ static struct ext4_acl *parse(struct arena *a, const struct entry *e, size_t cou
 	struct ext4_acl *acl = NULL;
 	uint8_t value[200];
 
-	assert_int_equal(ext4_acl_from_xattr(a, value, make(value, e, count), &acl), err);
+	int got = ext4_acl_from_xattr(a, value, make(value, e, count), &acl);
+
+	if (!got && !ext4_acl_valid(acl)) {
+		ext4_acl_free(acl);
+		acl = NULL;
+		got = -EINVAL;
+	}
+	assert_int_equal(got, err);
 	return acl;
 }
 

@@ -85,7 +85,9 @@ int ext4_lazytime_write(struct ext4_fs *fs)
 
 int ext4_lazytime_expire(struct ext4_fs *fs)
 {
-	return ext4_writable(fs) ? 0 : write_before(fs, clock_monotonic(fs->clock) - EXPIRE_NS);
+	if (ext4_writable(fs) || ext4_is_frozen(fs))
+		return 0;
+	return write_before(fs, clock_monotonic(fs->clock) - EXPIRE_NS);
 }
 
 int ext4_lazytime_create(struct ext4_fs *fs)

@@ -126,13 +126,19 @@ static int get_acl(struct inode *inode, const struct call *c)
 	return err ? err : (int)size;
 }
 
-static int may_set_acl(struct vfs *v, struct inode *inode, const struct call *c)
+/* 1: there is nothing to do. */
+static int may_set_acl(struct vfs *v, struct inode *inode, enum ext4_acl_kind kind,
+		       const struct ext4_acl *acl)
 {
 	if (inode->flags & (EXT4_IMMUTABLE_FL | EXT4_APPEND_FL))
 		return -EPERM;
 	if (EXT4_S_ISLNK(inode->mode))
 		return -EOPNOTSUPP;
-	return vfs_owner_or_root(v, inode) ? 0 : -EPERM;
+	if (kind == ACL_KIND_DEFAULT && !EXT4_S_ISDIR(inode->mode))
+		return acl ? -EACCES : 1;
+	if (!vfs_owner_or_root(v, inode))
+		return -EPERM;
+	return acl && !ext4_acl_valid(acl) ? -EINVAL : 0;
 }
 
 static int set_acl(struct vfs *v, struct inode *inode, const struct call *c)
@@ -144,13 +150,11 @@ static int set_acl(struct vfs *v, struct inode *inode, const struct call *c)
 	if (c->value)
 		err = ext4_acl_from_xattr(v->fs->arena, c->value, c->size, &acl);
 	if (!err)
-		err = may_set_acl(v, inode, c);
-	if (!err && kind == ACL_KIND_DEFAULT && !EXT4_S_ISDIR(inode->mode))
-		err = acl ? -EACCES : 0;
-	else if (!err)
+		err = may_set_acl(v, inode, kind, acl);
+	if (!err)
 		err = ext4_acl_set(inode, kind, acl, !vfs_keeps_sgid(v, inode->gid));
 	ext4_acl_free(acl);
-	return err;
+	return min(err, 0);
 }
 
 /* ---- get */

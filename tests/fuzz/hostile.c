@@ -135,6 +135,39 @@ static void read_file(struct hostile *h, const char *path)
 	(void)answer(h, extant_close(x, fd));
 }
 
+/* Names and values, for root and for somebody whom lists of rights concern. */
+static void read_attributes(struct hostile *h, const char *path)
+{
+	static char names[1 << 16], value[1 << 16];
+	struct extant_identity who = { .uid = 1000, .gid = 1000 };
+	struct extant *other;
+	int len = (int)answer(h, extant_llistxattr(h->x, path, names, sizeof(names)));
+
+	for (int i = 0; i < len; i += (int)strlen(names + i) + 1)
+		(void)answer(h, extant_lgetxattr(h->x, path, names + i, value, sizeof(value)));
+	(void)answer(h, extant_lgetxattr(h->x, path, "system.posix_acl_access", value, sizeof(value)));
+	if (extant_as(h->x, &who, &other))
+		return;
+	(void)answer(h, extant_access(other, path, 7));
+	extant_as_end(other);
+}
+
+static void change_attributes(struct hostile *h, const char *path)
+{
+	static const uint8_t acl[] = { 2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 6, 0, 232, 3, 0, 0, 4, 0, 4, 0,
+				       255, 255, 255, 255, 16, 0, 6, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255 };
+	static char value[3000];
+
+	(void)answer(h, extant_setxattr(h->x, path, "user.colour", "other", 5, 0));
+	(void)answer(h, extant_setxattr(h->x, path, "user.more", value, 600, 0));
+	(void)answer(h, extant_setxattr(h->x, path, "system.posix_acl_access", acl, sizeof(acl), 0));
+	(void)answer(h, extant_chmod(h->x, path, 0600));
+	(void)answer(h, extant_removexattr(h->x, path, "user.long"));
+	(void)answer(h, extant_setxattr(h->x, path, "user.long", value, sizeof(value), 0));
+	(void)answer(h, extant_chown(h->x, path, 1000, 1000));
+	(void)answer(h, extant_setflags(h->x, path, 0x40));
+}
+
 static void walk(struct hostile *h, const char *dir, int depth)
 {
 	struct names *n = calloc(1, sizeof(*n));
@@ -152,6 +185,7 @@ static void walk(struct hostile *h, const char *dir, int depth)
 		int err = (int)answer(h, extant_lstat(x, n->path[i], &st));
 
 		(void)answer(h, extant_readlink(x, n->path[i], target, sizeof(target)));
+		read_attributes(h, n->path[i]);
 		if (!err && (st.mode & 0170000) == 0040000 && depth < DEPTH_MAX)
 			walk(h, n->path[i], depth + 1);
 		else
@@ -181,6 +215,8 @@ static void change(struct hostile *h)
 	write_file(h, "/plain", O_RDWR | O_APPEND, 100);
 	write_file(h, "/d/new", O_CREAT | O_WRONLY, 0);
 	write_file(h, "/tree/new", O_CREAT | O_WRONLY, 0);
+	change_attributes(h, "/attr");
+	change_attributes(h, "/plain");
 	(void)answer(h, extant_mkdir(x, "/d/sub", 0755));
 	(void)answer(h, extant_truncate(x, "/sparse", 5000));
 	(void)answer(h, extant_unlink(x, "/sparse"));
