@@ -252,6 +252,8 @@ EXTANT_API int extant_truncate(struct extant *x, const char *path, int64_t size)
 struct extant_statfs {
 	uint32_t block_size;
 	uint64_t blocks, free, available, files, files_free;
+	uint32_t type, name_max;	/* 0xEF53, 255 */
+	uint64_t fsid;			/* f_fsid: made of the UUID; the first word is the lower one */
 };
 EXTANT_API int extant_statfs(struct extant *x, const char *path, struct extant_statfs *out);
 

@@ -415,6 +415,7 @@ void ext4_default_options(struct ext4_options *opt);
 struct ext4_statfs {
 	uint32_t block_size;
 	uint64_t blocks, free, available, files, files_free;
+	uint64_t fsid;			/* both halves of the UUID, one over the other */
 };
 void ext4_statfs(struct ext4_fs *fs, struct ext4_statfs *out);
 

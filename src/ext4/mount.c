@@ -21,6 +21,7 @@
 #include "ext4/kinds.h"
 #include "ext4/lazyinit.h"
 #include "ext4/super.h"
+#include "ext4/whole.h"
 #include "ext4/xattr.h"
 
 /* ---- making it, step by step; each is undone in take_down */
@@ -500,6 +501,16 @@ static uint64_t overhead(const struct ext4_fs *fs)
 	return blocks;
 }
 
+static uint64_t fsid(struct ext4_fs *fs)
+{
+	uint8_t uuid[16];
+	le64 half[2];
+
+	ext4_get_uuid(fs, uuid);
+	memcpy(half, uuid, sizeof(uuid));
+	return le64_get(half[0]) ^ le64_get(half[1]);
+}
+
 void ext4_statfs(struct ext4_fs *fs, struct ext4_statfs *out)
 {
 	int64_t ratio = fs->geo.cluster_ratio;
@@ -515,4 +526,5 @@ void ext4_statfs(struct ext4_fs *fs, struct ext4_statfs *out)
 	out->available = free_blocks > held ? (uint64_t)(free_blocks - held) : 0;
 	out->files = fs->geo.inodes_count;
 	out->files_free = (uint64_t)max((int64_t)0, ext4_counter_sum(&fs->counters.free_inodes));
+	out->fsid = fsid(fs);
 }

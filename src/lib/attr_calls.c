@@ -111,8 +111,17 @@ int extant_statfs(struct extant *x, const char *path, struct extant_statfs *out)
 	int err = (int)ENTER(x, vfs_statfs(x->vfs, path, &s));
 
 	if (!err)
-		*out = (struct extant_statfs){ s.block_size, s.blocks, s.free,
-					       s.available,  s.files,  s.files_free };
+		*out = (struct extant_statfs){
+			.block_size = s.block_size,
+			.blocks = s.blocks,
+			.free = s.free,
+			.available = s.available,
+			.files = s.files,
+			.files_free = s.files_free,
+			.type = EXT4_SUPER_MAGIC,
+			.name_max = EXT4_NAME_LEN,
+			.fsid = s.fsid,
+		};
 	return err;
 }
 

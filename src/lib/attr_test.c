@@ -380,6 +380,7 @@ static void reserved_blocks(void **state)
 static void label_and_uuid(void **state)
 {
 	uint8_t uuid[16] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 }, got[16];
+	struct extant_statfs s;
 	char label[17];
 
 	(void)state;
@@ -392,6 +393,9 @@ static void label_and_uuid(void **state)
 	ok(extant_setlabel(x, "short"));
 	again(NULL);
 	ok(extant_getuuid(x, got));
+	ok(extant_statfs(x, "/", &s));
+	assert_int_equal(s.fsid, 0x0807060504030201 ^ 0x100f0e0d0c0b0a09);
+	assert_int_equal(s.name_max, 255);
 	assert_memory_equal(got, uuid, 16);
 	close_image();
 	image_command("dumpe2fs -h", "2>&1 | grep -q 'volume name: *short$'");
