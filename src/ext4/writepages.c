@@ -245,16 +245,13 @@ static int grow_to_mapped(struct handle *h, struct writer *w)
 	return __ext4_mark_inode_dirty(h, inode, "ext4_writepages");
 }
 
-/*
- * The stretch ended inside a page: what else in it has no place yet is the next one. The handle has
- * credits for as many as a page has blocks.
- */
-static bool rest_of_page(struct writer *w)
+/* The first stretch of a page that has no place yet. False: there is none. */
+static bool stretch_of(struct writer *w, struct page *p)
 {
 	struct ext4_fs *fs = w->inode->fs;
-	struct page *p = w->locked_count ? w->locked[w->locked_count - 1] : NULL;
 
-	for (uint32_t i = 0; p && i < page_blocks(fs->pages); i++) {
+	w->len = 0;
+	for (uint32_t i = 0; i < page_blocks(fs->pages); i++) {
 		struct page_block *pb = &p->blocks[i];
 
 		if (needs_mapping(pb) ? !extend(w, ext4_page_lblk(fs, p) + i,
@@ -266,25 +263,15 @@ static bool rest_of_page(struct writer *w)
 }
 
 /*
- * A page that the piece just mapped begins in must be mapped whole in this handle: what of it is
- * left is the next piece. False: there is none, and what else was looked at waits for the next
- * handle.
+ * A page that the piece just mapped ends in must be mapped whole in this handle, which has credits
+ * for as many pieces as a page has blocks: what of it has no place yet is the next piece. False:
+ * there is none, and what else was looked at waits for the next handle. So pieces come in order.
  */
 static bool page_goes_on(struct writer *w)
 {
 	struct page *p = w->locked_count ? w->locked[0] : NULL;
-	ext4_lblk_t first, end;
 
-	if (!p)
-		return false;
-	first = ext4_page_lblk(w->inode->fs, p);
-	end = first + page_blocks(w->inode->fs->pages);
-	if (!w->len)
-		return rest_of_page(w);
-	if (w->lblk <= first || w->lblk >= end)
-		return false;
-	w->len = min(w->len, end - w->lblk);
-	return true;
+	return p && w->lblk > ext4_page_lblk(w->inode->fs, p) && stretch_of(w, p);
 }
 
 /* One piece of the stretch, as much as the allocator gives; the handle has credits for no more. */

@@ -398,8 +398,6 @@ int main(int argc, char **argv)
 			continue;
 		if (linux_kernel && (sets[i].block_size > 4096 || sets[i].ours))
 			continue;
-		if (!only && !linux_kernel && sets[i].block_maps)
-			continue; /* extant reads block maps and does not write them yet */
 		ret = run_set(&sets[i], count, seed, linux_kernel, verbose);
 		if (ret == 77)
 			return 77;
