@@ -147,9 +147,16 @@ extern const char cli_exit_statuses[];
 
 /* SIGINT, SIGTERM and SIGHUP from now on only say so; a second one ends the process at once. */
 void cli_interrupt_catch(void);
+/*
+ * The same for who reads lines at a terminal: SIGINT is caught even where it was ignored or held
+ * back, as in what a script starts in the background; there ^C is a key.
+ */
+void cli_interrupt_catch_typed(void);
 bool cli_interrupted(void);
-/* Forgets it: a shell goes on. */
-void cli_interrupt_clear(void);
+/* A prompt begins: a SIGINT that came is forgotten, and one that comes ends the line; or it ends. */
+void cli_interrupt_prompt(bool begins);
+/* Whether that has come. */
+bool cli_interrupt_ended_line(void);
 /* At the end: dies of the signal that came, as who did not catch it. */
 void cli_interrupt_finish(void);
 /* "interrupted", once a command. Yields CLI_REFUSED. */

@@ -26,7 +26,9 @@ static int write_all(struct stream *s, size_t len, int64_t at)
 		int64_t n = to->calls->pwrite(to, s->out, s->c->buf + done, len - done,
 					      at + (int64_t)done);
 
-		if (n == -EINTR && !cli_interrupted())
+		if (n == -EINTR && cli_interrupted())
+			return cli_interrupt_report();
+		if (n == -EINTR)
 			continue;
 		if (n < 0)
 			return place_failed(to, s->to, (int)n, NULL);

@@ -159,6 +159,9 @@ const char *editor_line(struct editor *e, const char *prompt)
 	int n;
 
 	e->prompt = prompt;
+	/* Before the prompt: what is typed right behind it must find the terminal so; ^D does not
+	 * survive the change. */
+	(void)el_set(e->el, EL_PREP_TERM, 1);
 	line = el_gets(e->el, &n);
 	if (!line || n <= 0)
 		return NULL;

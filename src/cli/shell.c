@@ -174,26 +174,35 @@ static int run_line(struct session *s, const char *line, int *status)
 	return s->ended;
 }
 
-static int talk(struct session *s, struct editor *e)
+/* NULL: no more; ^C is an empty line. */
+static const char *line_at_prompt(struct session *s, struct editor *e)
 {
-	int status = CLI_DONE;
 	char prompt[300];
 	const char *line;
 
+	(void)snprintf(prompt, sizeof(prompt), "%s:%s> ", cli_basename(s->im->path), s->im->cwd);
+	cli_interrupt_prompt(true);
+	line = cli_interrupted() ? NULL : editor_line(e, prompt);
+	cli_interrupt_prompt(false);
+	if (!line && cli_interrupt_ended_line()) {
+		putchar('\n');
+		line = "";
+	}
+	return line;
+}
+
+static int talk(struct session *s, struct editor *e)
+{
+	int status = CLI_DONE;
+	const char *line;
+
 	do {
-		cli_interrupt_clear();
-		(void)snprintf(prompt, sizeof(prompt), "%s:%s> ", cli_basename(s->im->path),
-			       s->im->cwd);
-		line = editor_line(e, prompt);
-		if (!line && cli_interrupted()) {
-			putchar('\n'); /* ^C: another line */
-			line = "";
-		}
+		line = line_at_prompt(s, e);
 	} while (line && !run_line(s, line, &status));
 	if (!line)
 		putchar('\n');
-	cli_interrupt_clear();
-	return s->exit_status >= 0 ? s->exit_status : CLI_DONE;
+	status = cli_interrupted() ? cli_interrupt_report() : CLI_DONE;
+	return s->exit_status >= 0 ? s->exit_status : status;
 }
 
 /* The status of the last line, as a shell has it. */
@@ -211,6 +220,11 @@ static int read_plainly(struct session *s)
 	if (cli_interrupted())
 		status = cli_worse(status, cli_interrupt_report());
 	return s->exit_status >= 0 ? s->exit_status : status;
+}
+
+static bool at_terminal(void)
+{
+	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 }
 
 /* Where earlier lines are kept; "": nowhere. */
@@ -233,7 +247,7 @@ static int run_lines(struct session *s)
 
 	s->im->cwd = cli_strdup("/");
 	history_path(history, sizeof(history));
-	if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+	if (at_terminal())
 		e = editor_create(history, complete, s->im);
 	status = e ? talk(s, e) : read_plainly(s);
 	editor_destroy(e);
@@ -247,7 +261,10 @@ static int run(const void *v, int count, char **words)
 	struct session s = { .im = &im, .exit_status = -1 };
 	int status;
 
-	cli_interrupt_catch();
+	if (at_terminal())
+		cli_interrupt_catch_typed();
+	else
+		cli_interrupt_catch();
 	status = cli_open(&im, words[0], args->options, args->read_only ? CLI_READ : CLI_WRITE);
 	if (status)
 		return status;

@@ -10,6 +10,70 @@ import time
 
 from support import CliTest, ENVIRONMENT, EXTANT, IO, REFUSED, Run, USAGE, main
 
+WAIT_S = 120                    # for anything: a loaded machine with sanitizers is slow
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def signals_as_new():
+    """In a child: as a shell at a terminal starts it, however this test was started."""
+    for sig in SIGNALS:
+        signal.signal(sig, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+class Terminal:
+    """A command at a terminal of its own; ended with the test, whatever becomes of it."""
+
+    def __init__(self, test, *words, prepare):
+        self.test, self.unread = test, b""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            prepare()
+            # libedit does not free the names of functions that were added to it.
+            os.execve(EXTANT, [EXTANT, *words],
+                      dict(ENVIRONMENT, HOME=test.dir, TERM="dumb", ASAN_OPTIONS="detect_leaks=0"))
+        self.status = None
+        test.addCleanup(self.close)
+
+    def close(self):
+        if self.status is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.fd)
+
+    def more(self):
+        """What it prints next; None: it prints no more."""
+        ready, _, _ = select.select([self.fd], [], [], WAIT_S)
+        self.test.assertTrue(ready, "nothing came behind %r" % self.unread)
+        try:
+            return os.read(self.fd, 4096) or None
+        except OSError:                         # how Linux says that the other side is closed
+            return None
+
+    def expect(self, text):
+        """Reads on until and with this text; what stands behind it is for the next time."""
+        while text not in self.unread:
+            more = self.more()
+            self.test.assertIsNotNone(more, "it ended; %r is missing in %r" % (text, self.unread))
+            self.unread += more
+        self.unread = self.unread.split(text, 1)[1]
+
+    def type(self, text):
+        os.write(self.fd, text)
+
+    def end(self):
+        """How it ends, as waitpid() has it."""
+        while self.more():
+            pass
+        until = time.monotonic() + WAIT_S
+        while time.monotonic() < until:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = status
+                return status
+            time.sleep(0.01)
+        self.test.fail("it does not end")
+
 
 class Sessions(CliTest):
     def batch(self, image, *lines, words=()):
@@ -83,75 +147,95 @@ class Sessions(CliTest):
         with self.unchanged(image):
             self.assertEqual(Run("shell", "-r", image, stdin=b"mkdir /x\n").status, REFUSED)
 
-    def read_until(self, fd, text):
-        seen = b""
-        while text not in seen:
-            ready, _, _ = select.select([fd], [], [], 30)
-            self.assertTrue(ready, "waited for %r, saw %r" % (text, seen))
-            seen += os.read(fd, 4096)
-        return seen
-
-    def test_shell_at_a_terminal(self):
-        """The prompt, a line with a completed name, ^C, and the end by ^D; the history is kept."""
+    def at_terminal(self, prepare, before=0):
+        """The prompt, ^C in a line (behind `before` times a line), and the end by ^D."""
         image = self.filled()
-        pid, fd = pty.fork()
-        if pid == 0:
-            # libedit does not free the names of functions that were added to it.
-            os.execve(EXTANT, [EXTANT, "shell", image],
-                      dict(ENVIRONMENT, HOME=self.dir, TERM="dumb", ASAN_OPTIONS="detect_leaks=0"))
-        self.read_until(fd, b"test.img:/> ")
-        os.write(fd, b"cd dir\n")
-        self.read_until(fd, b"test.img:/dir> ")
-        os.write(fd, b"half a line\x03")
-        self.read_until(fd, b"> ")
-        os.write(fd, b"mkdir made\n")
-        self.read_until(fd, b"made")
-        self.read_until(fd, b"> ")
-        os.write(fd, b"\x04")
-        while True:
-            try:
-                if not os.read(fd, 4096):
-                    break
-            except OSError:
-                break
-        self.assertEqual(os.waitpid(pid, 0)[1], 0)
-        os.close(fd)
+        t = Terminal(self, "shell", image, prepare=prepare)
+        t.expect(b"test.img:/> ")
+        t.type(b"cd dir\n")
+        t.expect(b"test.img:/dir> ")
+        for _ in range(before):
+            t.type(b"half a line\x03")
+            t.expect(b"test.img:/dir> ")
+        t.type(b"half a line\x03\x03")
+        t.expect(b"test.img:/dir> ")
+        t.type(b"mkdir made\n")
+        t.expect(b"made")
+        t.expect(b"test.img:/dir> ")
+        t.type(b"\x04")
+        self.assertEqual(t.end(), 0)
         self.assertEqual(self.run_ok("ls", image, "/dir").text, "b\nmade\n")
         self.check(image)
 
+    def test_shell_at_a_terminal(self):
+        """Often, since ^C may come at any instant between the prompt and the wait for a key."""
+        self.at_terminal(signals_as_new, before=30)
+
+    def test_shell_where_interrupts_are_ignored(self):
+        """As in what a script starts in the background: ^C at a terminal is a key all the same."""
+        def prepare():
+            signals_as_new()
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.at_terminal(prepare)
+
+    def test_shell_where_interrupts_are_held_back(self):
+        def prepare():
+            signals_as_new()
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        self.at_terminal(prepare)
+
+    def test_shell_cut_off(self):
+        """Told to end at its prompt, it unmounts and dies of that signal."""
+        for sig in (signal.SIGTERM, signal.SIGHUP):
+            image = self.filled()
+            t = Terminal(self, "shell", image, prepare=signals_as_new)
+            t.expect(b"test.img:/> ")
+            t.type(b"mkdir made\n")
+            t.expect(b"made")
+            t.expect(b"test.img:/> ")
+            os.kill(t.pid, sig)
+            self.assertEqual(t.end(), sig)
+            self.assertIn("made\n", self.run_ok("ls", image).text)
+            self.check(image)
+
     # ---- cut off
 
-    def cut(self, image, words, after, sig):
-        """A command that reads for ever, cut off when `after` bytes are under way."""
-        p = subprocess.Popen([EXTANT, *words], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                             stderr=subprocess.PIPE, env=ENVIRONMENT)
-        p.stdin.write(b"x" * after)
-        p.stdin.flush()
-        time.sleep(0.3)
+    def started(self, *words):
+        p = subprocess.Popen([EXTANT, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, env=ENVIRONMENT, preexec_fn=signals_as_new)
+        for f in (p.stdin, p.stdout, p.stderr):
+            self.addCleanup(f.close)
+        self.addCleanup(p.wait)
+        self.addCleanup(p.kill)
+        return p
+
+    def ends_by(self, p, sig):
+        """It dies of the signal, though its stdin goes on; what it said."""
         p.send_signal(sig)
-        err = p.stderr.read().decode()
-        p.stdin.close()
-        p.stderr.close()
-        self.assertEqual(p.wait(60), -sig, err)
-        self.assertIn("interrupted", err)
+        self.assertEqual(p.wait(WAIT_S), -sig)
+        return p.stderr.read().decode()
+
+    def cut(self, image, words, after, sig):
+        """A command that reads for ever, cut off when it has read nearly `after` bytes."""
+        p = self.started(*words)
+        p.stdin.write(b"x" * after)     # more than a pipe holds: it reads
+        p.stdin.flush()
+        self.assertIn("interrupted", self.ends_by(p, sig))
         self.check(image)
 
     def test_put_cut_off(self):
         image = self.filled()
-        for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for sig in SIGNALS:
             self.cut(image, ["put", image, "-", "/new"], 300000, sig)
             self.assertEqual(self.run_ok("ls", image).text, "a\ndir\nl\nlost+found\n")
 
     def test_batch_cut_off(self):
         image = self.filled()
-        p = subprocess.Popen([EXTANT, "batch", image], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, env=ENVIRONMENT)
+        p = self.started("batch", image)
         p.stdin.write(b"mkdir /one\nls\n")
         p.stdin.flush()
-        self.assertIn(b"\n", p.stdout.readline())
-        p.send_signal(signal.SIGTERM)
-        _, err = p.communicate()
-        self.assertEqual(p.returncode, -signal.SIGTERM, err)
+        self.assertTrue(select.select([p.stdout], [], [], WAIT_S)[0], "it lists nothing")
+        self.ends_by(p, signal.SIGTERM)
         self.check(image)
         self.assertIn("one\n", self.run_ok("ls", image).text)
 
