@@ -74,9 +74,11 @@ static int map_for_write(struct handle *h, struct inode *inode, enum write_kind 
 		return n;
 	if (map.flags & (MAPPED_MAPPED | MAPPED_UNWRITTEN)) {
 		pb->pblk = map.pblk;
-		pb->state |= PB_MAPPED;
-		if (map.flags & MAPPED_MAPPED)
-			pb->state &= ~PB_DELAYED; /* ext4_map_blocks has taken the promise back */
+		/*
+		 * ext4_map_blocks has taken a promise back, and converted what was unwritten: the
+		 * commit writes the block, and must not take it for one that waits for write-back.
+		 */
+		pb->state = (pb->state & ~(PB_DELAYED | PB_UNWRITTEN)) | PB_MAPPED;
 		if (map.flags & MAPPED_UNWRITTEN)
 			pb->state |= PB_UNWRITTEN | PB_NEW;
 		if (map.flags & MAPPED_NEW)
