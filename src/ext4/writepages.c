@@ -77,6 +77,12 @@ static bool needs_mapping(const struct page_block *pb)
 	return pb->state & PB_DIRTY && pb->state & (PB_DELAYED | PB_UNWRITTEN);
 }
 
+/* Dirty, and it has its place. */
+static bool is_ready(const struct page_block *pb)
+{
+	return pb->state & PB_DIRTY && !needs_mapping(pb);
+}
+
 /* Adds the block to the stretch; false: the stretch ends before it. */
 static bool extend(struct writer *w, ext4_lblk_t lblk, uint32_t flags)
 {
@@ -354,10 +360,11 @@ static void run_add(struct run *r, uint64_t offset, uint8_t *data, uint32_t len)
 	r->bytes += len;
 }
 
+/* What of the page is dirty and has its place. */
 static void add_page(struct ext4_fs *fs, struct run *r, struct page *p)
 {
 	for (uint32_t i = 0; i < page_blocks(fs->pages); i++)
-		if (p->blocks[i].state & PB_DIRTY) {
+		if (is_ready(&p->blocks[i])) {
 			p->blocks[i].state &= ~PB_DIRTY;
 			run_add(r, p->blocks[i].pblk << fs->geo.block_bits,
 				ext4_page_block_data(fs, p, i), fs->geo.block_size);
@@ -468,24 +475,29 @@ static int write_journaled(struct writer *w, uint64_t first, uint64_t last)
 
 /* ---- ordered data, in the commit task */
 
-static bool all_mapped(const struct ext4_fs *fs, const struct page *p)
+static bool any_block(const struct ext4_fs *fs, const struct page *p,
+		      bool (*is)(const struct page_block *pb))
 {
 	for (uint32_t i = 0; i < page_blocks(fs->pages); i++)
-		if (needs_mapping(&p->blocks[i]))
-			return false;
-	return true;
+		if (is(&p->blocks[i]))
+			return true;
+	return false;
 }
 
-/* One page at a time, from the stack: the commit allocates nothing. */
+/*
+ * One page at a time, from the stack: the commit allocates nothing. Blocks that wait for their
+ * place are left, and the page stays dirty for them.
+ */
 static int write_one(struct inode *inode, struct page *p)
 {
 	struct run r = { .device = inode->fs->device, .flags = BLOCK_SYNC };
 
 	zero_beyond_size(inode, p);
-	(void)page_clear_dirty(p);
+	if (!any_block(inode->fs, p, needs_mapping))
+		(void)page_clear_dirty(p);
 	page_start_writeback(p);
-	page_unlock(p);
 	add_page(inode->fs, &r, p);
+	page_unlock(p);
 	run_write(&r);
 	page_end_writeback(p, r.err);
 	page_put(p);
@@ -504,7 +516,7 @@ int ext4_write_mapped_pages(struct inode *inode)
 			page_lock(found[i]);
 			if (ext4_page_is(found[i], PAGE_REMOVED | PAGE_WRITEBACK) ||
 			    !ext4_page_is(found[i], PAGE_DIRTY) ||
-			    !all_mapped(inode->fs, found[i])) {
+			    !any_block(inode->fs, found[i], is_ready)) {
 				let_go(found[i]);
 				continue;
 			}

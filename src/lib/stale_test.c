@@ -124,10 +124,34 @@ static void written_again_without_delay(void **state)
 	assert_int_equal(extant_unmount(x), 0);
 }
 
+/*
+ * The block that a file is cut in becomes zeroes behind the end; its page has another block, that
+ * waits for its place.
+ */
+static void cut_beside_a_delayed_block(void **state)
+{
+	struct extant *x = fresh(NULL);
+	int fd = open_file(x, "/a");
+
+	(void)state;
+	assert_int_equal(put(x, fd, 1024, 1024, 'a'), 1024);
+	assert_int_equal(extant_fsync(x, fd), 0);
+	assert_int_equal(put(x, fd, 0, 10, 'b'), 10);
+	assert_int_equal(extant_ftruncate(x, fd, 1536), 0);
+	assert_int_equal(extant_ftruncate(x, fd, 4096), 0);
+	commit(x);
+	assert_int_equal(extant_close(x, fd), 0);
+	x = crash(x);
+	assert_none(x, "/a", 4096, 1536, 'a');
+	assert_none(x, "/a", 4096, 0, 's');
+	assert_int_equal(extant_unmount(x), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(written_again_without_delay),
+		cmocka_unit_test(cut_beside_a_delayed_block),
 	};
 	int fd = mkstemp(image), failed;
 
