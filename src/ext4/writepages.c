@@ -83,6 +83,15 @@ static bool is_ready(const struct page_block *pb)
 	return pb->state & PB_DIRTY && !needs_mapping(pb);
 }
 
+static bool any_block(const struct ext4_fs *fs, const struct page *p,
+		      bool (*is)(const struct page_block *pb))
+{
+	for (uint32_t i = 0; i < page_blocks(fs->pages); i++)
+		if (is(&p->blocks[i]))
+			return true;
+	return false;
+}
+
 /* Adds the block to the stretch; false: the stretch ends before it. */
 static bool extend(struct writer *w, ext4_lblk_t lblk, uint32_t flags)
 {
@@ -280,6 +289,18 @@ static bool page_goes_on(struct writer *w)
 	return p && w->lblk > ext4_page_lblk(w->inode->fs, p) && stretch_of(w, p);
 }
 
+/*
+ * Mapping failed in the middle of a page: some of its blocks are visible with this transaction, and
+ * it is not written in this round. So the commit writes them.
+ */
+static void order_rest(struct handle *h, struct writer *w)
+{
+	struct page *p = w->locked_count ? w->locked[0] : NULL;
+
+	if (p && any_block(w->inode->fs, p, is_ready) && ext4_should_order_data(w->inode))
+		jbd2_journal_inode_add(h, &w->inode->jinode, JI_WRITE_DATA | JI_WAIT_DATA);
+}
+
 /* One piece of the stretch, as much as the allocator gives; the handle has credits for no more. */
 static int map_stretch(struct handle *h, struct writer *w)
 {
@@ -302,6 +323,8 @@ static int map_stretch(struct handle *h, struct writer *w)
 		w->end_of_written = (uint64_t)w->lblk << fs->geo.block_bits;
 		learn(w, &map);
 	} while (page_goes_on(w));
+	if (err)
+		order_rest(h, w);
 	if (w->locked_count)
 		w->first_page = w->locked[0]->index;
 	last = grow_to_mapped(h, w);
@@ -474,15 +497,6 @@ static int write_journaled(struct writer *w, uint64_t first, uint64_t last)
 }
 
 /* ---- ordered data, in the commit task */
-
-static bool any_block(const struct ext4_fs *fs, const struct page *p,
-		      bool (*is)(const struct page_block *pb))
-{
-	for (uint32_t i = 0; i < page_blocks(fs->pages); i++)
-		if (is(&p->blocks[i]))
-			return true;
-	return false;
-}
 
 /*
  * One page at a time, from the stack: the commit allocates nothing. Blocks that wait for their

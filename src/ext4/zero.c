@@ -65,6 +65,11 @@ int ext4_block_zero_page_range(struct handle *h, struct inode *inode, uint64_t f
 	} else {
 		page_lock(p);
 	}
+	/*
+	 * What is on its way to the device stays as it is: the commit passes over pages that are
+	 * written at the time.
+	 */
+	page_wait_writeback(p);
 	err = ext4_page_is(p, PAGE_REMOVED) ? 0 : zero_in_page(h, inode, p, from, len);
 	ext4_page_note_uptodate(fs, p);
 	page_unlock(p);
