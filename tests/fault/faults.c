@@ -58,7 +58,8 @@ struct faults {
 	bool unjudged;
 	bool down;			/* the script cut the power: nothing works until it mounts again */
 	bool filled;			/* the image is, but for `number` blocks */
-	bool was_full;			/* an operation met ENOSPC, or wrote less */
+	uint32_t met_full;		/* so many operations met ENOSPC, or wrote less */
+	uint32_t full_anyway;		/* as many do where nothing fails: what no room would be enough for */
 	char why[400];
 	uint64_t runs, failed;
 };
@@ -163,7 +164,7 @@ static void look_after(struct faults *s, const char *text, int64_t ret)
 	if (makes_stable(text) && ret == -ENOSPC && s->kind != KIND_IO_NOSPC)
 		(void)fail(s, "what was accepted found no room");
 	if (ret == -ENOSPC || (ret >= 0 && len && strstr(text, "write") && ret < script_number(len + 4)))
-		s->was_full = true;
+		s->met_full++;
 }
 
 static int around(void *arg, int op, bool begins, const char *text, int64_t ret)
@@ -207,7 +208,7 @@ static uint64_t points(const struct faults *s)
 static bool came_to(const struct faults *s, uint64_t nth)
 {
 	if (s->kind == KIND_SPACE)
-		return s->was_full;
+		return s->met_full > s->full_anyway;
 	return s->kind == KIND_ALLOC ? !arena_fail_pending(s->mount_arena) : block_fault_calls(s->fault) > nth;
 }
 
@@ -246,7 +247,8 @@ static int run(struct faults *s, uint64_t nth, uint64_t *passed, bool *reached)
 	int err;
 
 	s->mount_arena = arena_create();
-	s->down = s->filled = s->was_full = false;
+	s->down = s->filled = false;
+	s->met_full = 0;
 	if (!lines || !s->mount_arena || block_share_create(s->arena, s->cow, &share) ||
 	    outside_device_create(s->arena, share, &s->outside) ||
 	    block_fault_create(s->arena, s->outside, &s->fault))
@@ -381,6 +383,7 @@ static int all_points(struct faults *s)
 	s->number = NO_FAULT; /* nothing fails: counts, and all must be well */
 	if (try_point(s, NO_FAULT, &whole, &reached))
 		tell(s);
+	s->full_anyway = s->met_full;
 	for (s->number = first; s->number < end && !(s->only != UINT64_MAX && s->number > s->only);
 	     s->number += s->every) {
 		if (try_point(s, s->number, &passed, &reached))

@@ -138,8 +138,9 @@ def main():
                     continue
                 journal = shape != "bare" or kind != "io-forever"
                 cmd = [o.faults, "-o", mount, "--kind", kind] + ([] if journal else ["--unjudged"]) + [img, script]
+                print(shape, name, kind, end=": ", flush=True)     # who hangs has said what in
                 p = subprocess.run(cmd + ["--every", str(o.every)], stdout=subprocess.PIPE, text=True)
-                print(shape, p.stdout.strip() or "exit %d" % p.returncode, flush=True)
+                print(p.stdout.strip() or "exit %d" % p.returncode, flush=True)
                 if p.returncode:
                     bad += 1
                     continue
