@@ -74,8 +74,12 @@ int ext4_mb_walk_free(struct ext4_fs *fs, ext4_group_t group,
 
 /* ---- delayed allocation's accounting (reserve.c) */
 
-/* One more block of this inode is promised {ext4_da_reserve_space}. -ENOSPC. */
-must_check int ext4_da_reserve_space(struct inode *inode);
+/* Its block `lblk` is promised one {ext4_da_reserve_space}, and what its map may need. -ENOSPC. */
+must_check int ext4_da_reserve_space(struct inode *inode, ext4_lblk_t lblk);
+/* So many blocks of pointers were allocated for promised blocks. */
+void ext4_da_use_pointers(struct inode *inode, uint32_t used);
+/* Blocks of pointers were freed: the next promise counts the whole way again. */
+void ext4_da_forget_pointers(struct inode *inode);
 /* `blocks` promised ones are not needed any more {ext4_da_release_space}. */
 void ext4_da_release_space(struct inode *inode, uint32_t blocks);
 /* `used` promised ones were allocated {ext4_da_update_reserve_space}. */

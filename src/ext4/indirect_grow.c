@@ -170,6 +170,8 @@ int ext4_ind_create(struct handle *h, struct inode *inode, struct ind_way *w, st
 		give_back(h, inode, &b, flags);
 		return err;
 	}
+	if (flags & MAP_DELALLOC)
+		ext4_da_use_pointers(inode, (uint32_t)b.missing);
 	map->pblk = b.data;
 	map->len = b.data_count;
 	map->flags |=

@@ -216,6 +216,7 @@ int ext4_ind_remove_space(struct handle *h, struct inode *inode, ext4_lblk_t sta
 
 	TRACE_SCOPE(inode->fs, ext4_ind_remove_space);
 	ensure(start <= last);
+	ext4_da_forget_pointers(inode);
 	if (r.first < IND_DIRECT)
 		err = remove_data(&r, NULL, (uint32_t)r.first,
 				  (uint32_t)min(r.end, (uint64_t)IND_DIRECT));

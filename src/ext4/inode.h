@@ -70,6 +70,8 @@ struct inode {
 	const struct ext4_acl *_Atomic acl[2];	/* acl_inode.c: access and default list; published */
 	struct mutex reserve_lock;	/* RANK_RESERVE */
 	_Atomic uint32_t reserved_blocks; /* delayed, not yet allocated; changed under reserve_lock */
+	uint32_t reserved_pointers;	/* promised besides, in a block map; under reserve_lock */
+	ext4_lblk_t pointers_first;	/* for the block of pointers that begins here the last time */
 
 	/* allocation */
 	struct list preallocations;	/* mb_prealloc.c */

@@ -230,7 +230,7 @@ static int delay(struct inode *inode, struct ext4_map *map)
 {
 	int err;
 
-	err = ext4_da_reserve_space(inode);
+	err = ext4_da_reserve_space(inode, map->lblk);
 	if (err)
 		return err;
 	err = ext4_es_insert_extent(inode, map->lblk, 1, ES_NO_BLOCK, ES_DELAYED);

@@ -308,7 +308,7 @@ ext4_fsblk_t ext4_inode_to_goal_block(struct inode *inode)
 
 /* ---- delayed blocks */
 
-int ext4_da_reserve_space(struct inode *inode)
+int ext4_da_reserve_space(struct inode *inode, ext4_lblk_t lblk)
 {
 	struct map_fake *f = fake_of(inode->fs);
 
@@ -333,6 +333,14 @@ void ext4_da_update_reserve_space(struct inode *inode, uint32_t used, bool quota
 
 	assert_true(f->reserved >= used);
 	f->reserved -= used;
+}
+
+void ext4_da_use_pointers(struct inode *inode, uint32_t used)
+{
+}
+
+void ext4_da_forget_pointers(struct inode *inode)
+{
 }
 
 /* ---- the whole */

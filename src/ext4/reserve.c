@@ -7,11 +7,17 @@
  * Held back besides: root's reserved blocks (from all but root), and a small reserve from which the
  * metadata is taken that mapping a delayed block turns out to need (MB_USE_RESV).
  *
+ * In a block map, a block far from the others needs up to three blocks of pointers: more than a small
+ * reserve can hold. There each delayed block that begins another block of pointers than the one before
+ * it is promised the whole way, `reserved_pointers`, besides. That is too much where the way is there
+ * already; what is not taken goes back with the inode's last promise.
+ *
  * An inode's own promises are in `reserved_blocks`, under its reserve_lock (RANK_RESERVE).
  */
 #include "base/assert.h"
 #include "ext4/alloc.h"
 #include "ext4/data.h"
+#include "ext4/indirect.h"
 
 /* Below this many clusters to spare, the coarse counters are not good enough. */
 #define FREE_WATERMARK (4 * COUNTER_BATCH)
@@ -97,16 +103,56 @@ bool ext4_nonda_switch(struct ext4_fs *fs)
 	return 2 * free_clusters < 3 * dirty || free_clusters < dirty + FREE_WATERMARK;
 }
 
-int ext4_da_reserve_space(struct inode *inode)
+/* The blocks of pointers that may lack on the way to the block; *first: where the last one begins. */
+static uint32_t pointers_for(struct inode *inode, ext4_lblk_t lblk, ext4_lblk_t *first)
+{
+	struct ind_place place;
+	ext4_lblk_t begin;
+
+	*first = inode->pointers_first;
+	if (inode->flags & EXT4_EXTENTS_FL || !ext4_ind_place(ind_pointers(inode), lblk, &place))
+		return 0;
+	begin = lblk - place.at[place.depth - 1];
+	if (place.depth == 1 || (inode->reserved_blocks && inode->pointers_first == begin))
+		return 0;
+	*first = begin;
+	return (uint32_t)place.depth - 1;
+}
+
+/* Under reserve_lock. */
+static void release_pointers(struct inode *inode, uint32_t count)
+{
+	inode->reserved_pointers -= count;
+	ext4_counter_add(&inode->fs->counters.dirty_clusters, -(int64_t)count);
+}
+
+void ext4_da_use_pointers(struct inode *inode, uint32_t used)
+{
+	guard(&inode->reserve_lock);
+	release_pointers(inode, min(used, inode->reserved_pointers));
+}
+
+void ext4_da_forget_pointers(struct inode *inode)
+{
+	guard(&inode->reserve_lock);
+	inode->pointers_first = EXT4_MAX_LBLK;
+}
+
+int ext4_da_reserve_space(struct inode *inode, ext4_lblk_t lblk)
 {
 	struct ext4_fs *fs = inode->fs;
+	ext4_lblk_t first;
+	uint32_t pointers;
 	int err;
 
 	TRACE_SCOPE(fs, ext4_da_reserve_space);
 	guard(&inode->reserve_lock);
-	err = ext4_claim_free_clusters(fs, 1, 0);
+	pointers = pointers_for(inode, lblk, &first);
+	err = ext4_claim_free_clusters(fs, 1 + (int64_t)pointers, 0);
 	if (err)
 		return err;
+	inode->pointers_first = first;
+	inode->reserved_pointers += pointers;
 	inode->reserved_blocks++;
 	trace(fs, ext4_da_reserve_space, inode->ino, inode->mode, inode->blocks,
 	      (int)inode->reserved_blocks, 0, 1);
@@ -125,6 +171,8 @@ void ext4_da_release_space(struct inode *inode, uint32_t blocks)
 	ensure(inode->reserved_blocks >= blocks);
 	inode->reserved_blocks -= blocks;
 	ext4_counter_add(&fs->counters.dirty_clusters, -(int64_t)blocks);
+	if (!inode->reserved_blocks)
+		release_pointers(inode, inode->reserved_pointers);
 }
 
 /*
@@ -142,6 +190,8 @@ void ext4_da_update_reserve_space(struct inode *inode, uint32_t used, bool quota
 	inode->reserved_blocks -= used;
 	ext4_counter_add(&fs->counters.dirty_clusters, -(int64_t)used);
 	none_left = !inode->reserved_blocks;
+	if (none_left)
+		release_pointers(inode, inode->reserved_pointers);
 	mutex_unlock(&inode->reserve_lock);
 	/* The blocks now counted as the inode's own must reach its table entry. */
 	if (quota_claim) {
