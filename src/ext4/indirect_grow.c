@@ -94,6 +94,8 @@ static int allocate(struct handle *h, struct inode *inode, const struct ind_way 
 
 static void give_back(struct handle *h, struct inode *inode, const struct branch *b, uint32_t flags)
 {
+	/* Else the next try takes the same block of a preallocation, which is not free yet. */
+	ext4_discard_preallocations(inode);
 	/* Another error is on its way to the caller. Delayed blocks stay promised. */
 	for (int i = 0; i < b->nodes; i++)
 		ignore_result(
