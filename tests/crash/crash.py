@@ -14,6 +14,8 @@ import argparse, hashlib, json, lzma, os, random, shutil, subprocess, sys, tempf
 from journal import journal_option
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "oracle"))
+import loopmount
 SCRIPTS = ("01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14", "15", "16", "17", "20",
            "21", "24", "25", "29", "31", "32", "33", "35")
 
@@ -31,22 +33,20 @@ def unpack(src, dst):
         o.truncate()
 
 
-class Mounted:
-    """with Mounted(image, options) as directory: ...; None where Linux cannot mount here."""
-
-    def __init__(self, image, options):
-        self.image, self.options = image, options
+class Mounted(loopmount.Mounted):
+    """with Mounted(image, options) as directory: ...; None where Linux does not mount it."""
 
     def __enter__(self):
-        self.dir = tempfile.mkdtemp(prefix="extant-crash-")
-        p = subprocess.run(["mount", "-t", "ext4", "-o", "loop," + self.options, self.image, self.dir], stderr=subprocess.DEVNULL)
-        self.mounted = p.returncode == 0
-        return self.dir if self.mounted else None
+        try:
+            self.mounted = True
+            return super().__enter__()
+        except loopmount.Failed:
+            self.mounted = False
+            return None
 
-    def __exit__(self, *_):
+    def __exit__(self, *error):
         if self.mounted:
-            subprocess.run(["umount", self.dir], check=True)
-        os.rmdir(self.dir)
+            super().__exit__(*error)
 
 
 def tree(img):
@@ -129,6 +129,7 @@ def main():
     if not shutil.which("e2fsck"):
         print("skipped: e2fsck is missing")
         return 77
+    loopmount.own_namespace()
     rnd, bad, states, judged, asked = random.Random(o.seed), 0, 0, 0, 0
     for name in sorted(os.listdir(o.golden)):
         d = os.path.join(o.golden, name)

@@ -21,6 +21,9 @@ import tempfile
 
 from ext4img import EXTENTS_FL, INDEX_FL, SUPER, Image
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'oracle'))
+import loopmount
+
 TOOLS = ('mke2fs', 'debugfs', 'e2fsck')
 CLEAN = [
     '-t ext4', '-t ext4 -b 1024', '-t ext4 -b 2048', '-t ext4 -b 8192', '-t ext4 -b 16384', '-t ext4 -b 65536 -N 2048',
@@ -785,30 +788,22 @@ def leave_orphans(mnt, image, copy):
 
 def crash_on_linux(bench, options):
     """The image that a crash leaves, its journal replayed; None where Linux cannot be asked."""
-    image, mnt = os.path.join(bench.dir, 'crash'), os.path.join(bench.dir, 'mnt')
+    image = os.path.join(bench.dir, 'crash')
     if os.path.exists(image):
         os.unlink(image)
-    os.makedirs(mnt, exist_ok=True)
     run(['mke2fs', '-q', '-F', *options.split(), image, '32M'])
-    loop = run(['losetup', '--show', '-f', image])
-    if loop.returncode:
-        return None
-    device = loop.stdout.strip()
     try:
-        if run(['mount', device, mnt]).returncode:
-            return None
-        try:
+        with loopmount.Mounted(image) as mnt:
             leave_orphans(mnt, image, bench.path)
-        finally:
-            run(['umount', mnt])
-    finally:
-        run(['losetup', '-d', device])
+    except loopmount.Failed:
+        return None
     run(['debugfs', '-w', '-R', 'journal_run', bench.path])
     return bench.path
 
 
 def kernel(bench, _):
     failed = 0
+    loopmount.own_namespace()
     for options in KERNEL_IMAGES:
         if not crash_on_linux(bench, options):
             print('skipped: needs root and a loop device')

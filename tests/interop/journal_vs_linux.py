@@ -25,6 +25,9 @@ import time
 
 from ext4img import crc32c
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'oracle'))
+from loopmount import Mounted, own_namespace
+
 TOOLS = ('mke2fs', 'debugfs', 'e2fsck')
 MAGIC = struct.pack('>I', 0xC03B3998)
 
@@ -78,17 +81,6 @@ class Bench:
 
 def is_root():
     return os.geteuid() == 0 and os.path.exists('/dev/loop-control')
-
-
-@contextlib.contextmanager
-def mounted(bench, image, options=''):
-    where = bench.path('mnt')
-    os.makedirs(where, exist_ok=True)
-    must(['mount', '-o', 'loop' + (',' + options if options else ''), image, where])
-    try:
-        yield where
-    finally:
-        must(['umount', where])
 
 
 def blocks_of(image, bs):
@@ -165,7 +157,7 @@ def ours(bench, args):
                   'extant': lambda i: recover_or_exit(bench, i)}
         if is_root():
             def linux(i):
-                with mounted(bench, i):
+                with Mounted(i):
                     pass
             judges['Linux'] = linux
         for who, replay in judges.items():
@@ -210,7 +202,7 @@ def work(where, rng, steps):
 
 
 def cut_power(bench, image, options, rng, steps):
-    with mounted(bench, image, options) as where:
+    with Mounted(image, options or 'rw') as where:
         work(where, rng, steps)
         must(['sync', '-f', where])
         work(where, rng, 30)
@@ -248,7 +240,7 @@ def fast(bench, args):
     if not is_root():
         sys.exit(skip('needs root and loop devices'))
     image = bench.make('-b 4096 -O fast_commit -J size=16', '128M')
-    with mounted(bench, image) as where:
+    with Mounted(image) as where:
         for i in range(5):
             with open(os.path.join(where, f'f{i}'), 'wb') as f:
                 f.write(b'x' * 100)
@@ -366,6 +358,7 @@ def main():
     for tool in TOOLS:
         if not shutil.which(tool):
             sys.exit(skip('needs ' + tool))
+    own_namespace()
     bench = Bench(args.tool)
     try:
         globals()[args.mode](bench, args)

@@ -23,6 +23,10 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'oracle'))
+import loopmount
+from loopmount import Mounted
+
 TOOLS = ('mke2fs', 'debugfs', 'e2fsck', 'losetup')
 LETTERS = 'abcdefghijklmnopqrstuvwxyz0123456789éü'
 HASH_SEED = '1f0c9a52-7d3e-4b68-8a94-c35d7e20b6f1'
@@ -122,20 +126,8 @@ class Bench:
 
     # ---- Linux
 
-    @contextlib.contextmanager
-    def mounted(self, image):
-        where = self.path('mnt')
-        os.makedirs(where, exist_ok=True)
-        must(['mount', '-o', 'loop,noinit_itable', image, where])
-        try:
-            if not os.path.ismount(where):
-                sys.exit('mount: nothing is mounted')
-            yield where
-        finally:
-            must(['umount', where])
-
     def linux_does(self, image, done):
-        with self.mounted(image) as where:
+        with Mounted(image, 'noinit_itable') as where:
             os.mkdir(where + '/d', 0o755)
             for what, name in done:
                 path = f'{where}/d/{name}'.encode()
@@ -145,7 +137,7 @@ class Bench:
                     os.unlink(path)
 
     def linux_lists(self, image):
-        with self.mounted(image) as where:
+        with Mounted(image, 'noinit_itable') as where:
             return [e.decode() for e in os.listdir((where + '/d').encode())]
 
     # ---- judges
@@ -200,16 +192,6 @@ def try_shape(bench, shape, mode, names, seed):
     print(f"{options} {', '.join(settings)}: {len(there)} names, {leaves or 'no'} leaves", flush=True)
 
 
-def can_mount(bench):
-    image = bench.make('-b 4096', [], 100)
-    where = bench.path('mnt')
-    os.makedirs(where, exist_ok=True)
-    if os.geteuid() or run(['mount', '-o', 'loop', image, where]).returncode:
-        return False
-    must(['umount', where])
-    return True
-
-
 def main():
     p = argparse.ArgumentParser()
     p.add_argument('extant')
@@ -223,9 +205,10 @@ def main():
     if missing:
         print('skipped: needs ' + ', '.join(missing))
         sys.exit(77)
+    loopmount.own_namespace()
     bench = Bench(a.extant, a.check_image)
     try:
-        if a.mode == 'linux' and not can_mount(bench):
+        if a.mode == 'linux' and not loopmount.can_mount():
             print('skipped: needs root and loop devices')
             sys.exit(77)
         for shape in SHAPES:

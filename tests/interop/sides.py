@@ -12,20 +12,20 @@ import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ORACLE = os.path.join(HERE, '..', 'oracle')
-TOOLS = ('mke2fs', 'e2fsck', 'debugfs', 'losetup', 'mount', 'umount', 'unshare', 'cc')
+sys.path.insert(0, ORACLE)
+import loopmount
+from loopmount import Failed as Died    # a side did not end as it should
+from loopmount import Mounted, attach, detach
+
+TOOLS = ('mke2fs', 'e2fsck', 'debugfs', 'losetup', 'mount', 'umount', 'cc')
 FEATURES = ('has_journal', 'ext_attr', 'resize_inode', 'dir_index', 'filetype', 'extent', '64bit', 'flex_bg', 'sparse_super',
             'large_file', 'huge_file', 'dir_nlink', 'extra_isize', 'metadata_csum')
 UUID = '6a1b7a3c-2f54-4f0e-9d55-0e4d5c3b2a10'
 MOUNT = 'commit=600,noinit_itable,dioread_lock'
 SKIP = 77
-
-
-class Died(Exception):
-    """A side did not end as it should."""
 
 
 def run(args, timeout=120, **kw):
@@ -52,12 +52,7 @@ def enter_namespace():
     if why:
         print('skipped:', why)
         sys.exit(SKIP)
-    if os.environ.get('EXTANT_INTEROP') == 'inside':
-        return
-    os.environ['EXTANT_INTEROP'] = 'inside'
-    # In a chroot the root directory is no mount, and what is mounted below it is seen outside, until it is unmounted.
-    private = run(['unshare', '-m', '--propagation', 'private', 'true']).returncode == 0
-    os.execvp('unshare', ['unshare', '-m', '--propagation', 'private' if private else 'unchanged', sys.executable, *sys.argv])
+    loopmount.own_namespace()
 
 
 class Kind:
@@ -167,40 +162,6 @@ class Kernel:
         finally:
             run(['umount', '-l', os.path.join(self.top, 'mnt')])
             detach(dev)
-
-
-def attach(image, *options):
-    p = run(['losetup', '-f', '--show', *options, image])
-    if p.returncode:
-        raise Died(f'losetup: {p.stderr.strip()}')
-    return p.stdout.strip()
-
-
-def detach(dev):
-    run(['losetup', '-d', dev])
-
-
-class Mounted:
-    """with Mounted(image, options) as directory: ..."""
-
-    def __init__(self, image, options):
-        self.image, self.options = image, options
-
-    def __enter__(self):
-        self.dir = tempfile.mkdtemp(prefix='extant-mnt-')
-        self.dev = attach(self.image, *(['-r'] if 'ro' in self.options.split(',') else []))
-        p = run(['mount', '-t', 'ext4', '-o', self.options, self.dev, self.dir])
-        if p.returncode:
-            detach(self.dev)
-            os.rmdir(self.dir)
-            raise Died(f'mount: {p.stderr.strip()}')
-        return self.dir
-
-    def __exit__(self, *_):
-        p = run(['umount', self.dir])
-        detach(self.dev)
-        if p.returncode == 0:
-            os.rmdir(self.dir)
 
 
 # ---- extant

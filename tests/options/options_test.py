@@ -13,6 +13,9 @@ import json, os, re, shutil, subprocess, sys, tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.join(HERE, "..", "..")
+sys.path.insert(0, os.path.join(HERE, "..", "oracle"))
+import loopmount
+
 SMALL = ["-b", "1024", "-J", "size=1"]
 
 
@@ -450,11 +453,11 @@ def kernel_takes(b, option):
     if os.geteuid() or not os.path.exists("/dev/loop-control"):
         return None
     b.make()
-    mnt = tempfile.mkdtemp(dir=b.work)
-    p = sh("mount", "-t", "ext4", "-o", "loop," + option, b.image, mnt)
-    if p.returncode == 0:
-        sh("umount", mnt)
-    return p.returncode == 0
+    try:
+        with loopmount.Mounted(b.image, option):
+            return True
+    except loopmount.Failed:
+        return False
 
 
 def listed_in_code():
@@ -473,6 +476,7 @@ def main():
         print("skipped: needs e2fsprogs")
         return 77
     failed, asked, count, names = 0, 0, 0, set()
+    loopmount.own_namespace()
     with tempfile.TemporaryDirectory(prefix="extant-options-") as work:
         b = Bench(os.path.abspath(sys.argv[1]), work)
         can_ask = kernel_takes(b, "rw")

@@ -28,6 +28,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 ORACLE = os.path.join(ROOT, "tests", "oracle")
 sys.path.insert(0, ORACLE)
+import loopmount  # noqa: E402
 import tracefmt  # noqa: E402
 
 DIALECTS = ("4.9", "6.18")
@@ -325,21 +326,12 @@ def find_tracefs():
 
 def mount_tracefs():
     """In a mount namespace of our own, over a directory that is there, so that nothing stays behind."""
-    if os.environ.get("EXTANT_TRACEFS_NAMESPACE"):
-        path = "/sys/kernel/tracing"
-        done = subprocess.run(["mount", "-t", "tracefs", "tracefs", path], stderr=subprocess.DEVNULL)
-        if done.returncode:
-            return None
-        atexit.register(subprocess.run, ["umount", path])
-        return path
-    os.environ["EXTANT_TRACEFS_NAMESPACE"] = "1"
-    try:
-        # In a chroot the root directory is no mount: then tracefs is seen outside until it is unmounted.
-        private = subprocess.run(["unshare", "-m", "--propagation", "private", "true"], stderr=subprocess.DEVNULL)
-        propagation = "unchanged" if private.returncode else "private"
-        os.execvp("unshare", ["unshare", "-m", "--propagation", propagation, sys.executable] + sys.argv)
-    except OSError:
+    loopmount.own_namespace()
+    path = "/sys/kernel/tracing"
+    if subprocess.run(["mount", "-t", "tracefs", "tracefs", path], stderr=subprocess.DEVNULL).returncode:
         return None
+    atexit.register(subprocess.run, ["umount", path])
+    return path
 
 
 def kernel_mode(known):
