@@ -142,7 +142,7 @@ class Recovered:
 
 def reading_script(tree, rnd):
     """Every question about the things of a tree."""
-    lines = []
+    seeking, lines = [], []
     paths = sorted(tree)
     if len(paths) > FILES_READ:
         paths = sorted(rnd.sample(paths, FILES_READ))
@@ -157,8 +157,20 @@ def reading_script(tree, rnd):
         elif kind == 0o12:
             lines.append(f'readlink {name}')
         elif kind == 0o10:
+            seeking += seeking_file(name, e['size'], rnd)
             lines += reading_file(name, e['size'], rnd)
-    return '\n'.join(lines) + '\n'
+    return '\n'.join(seeking + lines) + '\n'
+
+
+def seeking_file(name, size, rnd):
+    """
+    Before anything is read. Unwritten blocks are a hole as long as no page of them is cached and data from then on, on
+    both sides; how far a read caches ahead is each side's own affair.
+    """
+    if not size:
+        return []
+    lines = [f'lseek fd=1 off={rnd.randrange(size)} whence={w}' for w in ('data', 'hole', 'data', 'hole')]
+    return [f'open fd=1 {name} O_RDONLY', *lines, 'close fd=1']
 
 
 def reading_file(name, size, rnd):
@@ -166,8 +178,6 @@ def reading_file(name, size, rnd):
     if size > 4 << 20:
         lines += [f'pread fd=1 off={max(0, at)} len=70000'
                   for at in (size - 65000, rnd.randrange(size), rnd.randrange(size))]
-    if size and not name.endswith('promised'):
-        lines += [f'lseek fd=1 off={rnd.randrange(size)} whence={w}' for w in ('data', 'hole', 'data', 'hole')]
     return lines + ['close fd=1']
 
 

@@ -230,6 +230,11 @@ class Script(gen_attributes.AttributeOps):
     def wrong(self):
         return self.chance(WRONG.get(self.profile, 0.06))
 
+    @staticmethod
+    def is_lost_found(path):
+        """However it is said. It stays what it is: e2fsck complains where it has gone, and has every right to."""
+        return posixpath.normpath('/' + path).replace('//', '/') == '/lost+found'
+
     # ---- operations
 
     def op_open(self):
@@ -459,6 +464,8 @@ class Script(gen_attributes.AttributeOps):
 
     def op_rmdir(self):
         path = self.wrong_path() if self.wrong() else self.bend(self.directory())
+        if self.is_lost_found(path):
+            return
         self.emit('rmdir', path)
         inside = path.rstrip('/') + '/'
         if path in self.dirs and path != '/' and not any(p.startswith(inside) for p in list(self.files) + self.dirs + self.links):
@@ -510,7 +517,7 @@ class Script(gen_attributes.AttributeOps):
         old = self.wrong_path() if self.wrong() else (self.bend(self.directory()) if kind < 4 else
                                                        self.pick(self.links) if kind < 6 and self.links else self.some_file())
         new = self.new_path() if self.chance(0.55) else self.any_path()
-        if old in self.special or new in self.special or '/fifo' in old + new:
+        if old in self.special or new in self.special or '/fifo' in old + new or self.is_lost_found(old) or self.is_lost_found(new):
             return
         how = self.rnd.choice(('', '', '', '', 'noreplace', 'exchange', 'exchange', 'whiteout'))
         self.emit('rename', old, new, *([how] if how else []))
