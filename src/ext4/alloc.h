@@ -62,6 +62,9 @@ enum ext4_free_flags {			/* as the events print them */
  */
 must_check int ext4_free_blocks(struct handle *h, struct inode *inode, ext4_fsblk_t block,
 				uint64_t count, uint32_t flags);
+/* For who changes the map first: afterwards, in the same handle, freeing them does not fail. */
+must_check int ext4_free_blocks_prepare(struct handle *h, struct inode *inode, ext4_fsblk_t block,
+					uint64_t count);
 /* The commit task, when a transaction is stable: what it freed is discarded, if it is to be. */
 void ext4_mb_committed(struct ext4_fs *fs);
 /* Gives an inode's preallocations back {ext4_discard_preallocations, ext4_mb_release_inode_pa}. */

@@ -130,8 +130,10 @@ static int remove_node(struct removal *r, int level)
 	struct ext_step *parent = &p->step[level - 1];
 	struct ext4_fs *fs = r->inode->fs;
 	ext4_fsblk_t block = p->step[level].buffer->block;
-	int err = ext4_ext_access(r->h, p, level - 1);
+	int err = ext4_free_blocks_prepare(r->h, r->inode, block, 1);
 
+	if (!err)
+		err = ext4_ext_access(r->h, p, level - 1);
 	if (err)
 		return err;
 	ext4_ext_delete_entries(p, level - 1, parent->at, 1);

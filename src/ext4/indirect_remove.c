@@ -95,7 +95,9 @@ static int free_run(struct ind_removal *r, struct buffer *b, uint32_t at, uint32
 	if (!ext4_inode_block_valid(inode->fs, inode->ino, block, count))
 		return ext4_error(inode->fs, inode->ino, block,
 				  "block map lies over blocks of the file system's own");
-	err = clear_pointers(r, b, at, pointers);
+	err = ext4_free_blocks_prepare(r->h, inode, block, count);
+	if (!err)
+		err = clear_pointers(r, b, at, pointers);
 	return err ? err : ext4_free_blocks(r->h, inode, block, count, data_flags(inode));
 }
 
@@ -178,7 +180,9 @@ static int remove_child(struct ind_removal *r, struct buffer *parent, uint32_t a
 	buffer_put(b);
 	if (err || !empty)
 		return err;
-	err = clear_pointers(r, parent, at, 1);
+	err = ext4_free_blocks_prepare(r->h, inode, block, 1);
+	if (!err)
+		err = clear_pointers(r, parent, at, 1);
 	return err ? err : ext4_free_blocks(r->h, inode, block, 1, FREE_METADATA | FREE_FORGET);
 }
 

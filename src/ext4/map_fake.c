@@ -272,6 +272,12 @@ static void forget(struct map_fake *f, ext4_fsblk_t block)
 	buffer_forget(f->fs.buffers, block);
 }
 
+int ext4_free_blocks_prepare(struct handle *h, struct inode *inode, ext4_fsblk_t block,
+			     uint64_t count)
+{
+	return 0;
+}
+
 int ext4_free_blocks(struct handle *h, struct inode *inode, ext4_fsblk_t block, uint64_t count,
 		     uint32_t flags)
 {

@@ -5,6 +5,9 @@
  * commit's callback gives them back. With data=writeback that is not promised of data, which is
  * free at once.
  *
+ * All that can fail for want of memory or of the device comes first, of all groups: it is all freed or
+ * nothing is, but for a journal that has aborted.
+ *
  * If there is no memory to remember a freed stretch by, the group is marked: its free space is then
  * made anew from the bitmap, when the next mount comes; until then the stretch is only not reused.
  */
@@ -65,6 +68,19 @@ static bool waits_for_commit(const struct stretch *s)
 	       (s->flags & FREE_METADATA || s->inode->fs->opt.data != DATA_WRITEBACK);
 }
 
+/* Under the group's lock. */
+static int check_taken(const struct stretch *s, const struct buffer *bits)
+{
+	struct ext4_group *g = s->group;
+
+	if (bitmap_all_ones(bits->data, s->start, s->len))
+		return 0;
+	g->block_bitmap_bad = true;
+	return ext4_error(s->inode->fs, s->inode->ino, bits->block,
+			  "group %u: blocks %u to %u are free already", g->number, s->start,
+			  s->start + s->len - 1);
+}
+
 static int clear_bits(const struct stretch *s, struct buffer *bits)
 {
 	struct ext4_fs *fs = s->inode->fs;
@@ -74,12 +90,9 @@ static int clear_bits(const struct stretch *s, struct buffer *bits)
 
 	guard(&g->lock);
 	m = atomic_load(&g->mb);
-	if (!bitmap_all_ones(bits->data, s->start, s->len)) {
-		g->block_bitmap_bad = true;
-		return ext4_error(fs, s->inode->ino, bits->block,
-				  "group %u: blocks %u to %u are free already", g->number, s->start,
-				  s->start + s->len - 1);
-	}
+	err = check_taken(s, bits); /* two files may have claimed them, and one was faster */
+	if (err)
+		return err;
 	bitmap_clear_range(bits->data, s->start, s->len);
 	g->free_clusters += s->len;
 	if (waits_for_commit(s))
@@ -109,7 +122,7 @@ static void remember(const struct stretch *s)
 	jbd2_journal_add_callback(s->handle, &f->callback);
 }
 
-static int free_stretch(struct stretch *s)
+static int prepare_stretch(struct stretch *s)
 {
 	struct ext4_fs *fs = s->inode->fs;
 	autobuffer bits = NULL;
@@ -119,23 +132,55 @@ static int free_stretch(struct stretch *s)
 		err = ext4_journal_get_write_access(fs, s->handle, bits);
 	if (!err)
 		err = ext4_group_get_write_access(fs, s->handle, s->group);
+	if (!err)
+		err = mb_group_load(fs, s->group);
+	if (err)
+		return err;
+	guard(&s->group->lock);
+	return check_taken(s, bits);
+}
+
+static int free_stretch(struct stretch *s)
+{
+	struct ext4_fs *fs = s->inode->fs;
+	autobuffer bits = NULL;
+	int err = ext4_read_block_bitmap(fs, s->group, &bits);
+
 	if (err)
 		return err;
 	trace(fs, ext4_mballoc_free, s->inode->ino, s->group->number, (int)s->start, (int)s->len);
-	err = mb_group_load(fs, s->group);
-	if (!err && fs->opt.discard && !waits_for_commit(s))
+	if (fs->opt.discard && !waits_for_commit(s))
 		mb_discard_now(fs, s->group->number, s->start, s->len);
-	if (!err)
-		err = clear_bits(s, bits);
+	err = clear_bits(s, bits);
 	if (err)
 		return err;
 	remember(s);
 	ext4_flex_add(fs, s->group->number, s->len, 0, 0);
+	ext4_counter_add(&fs->counters.free_clusters, s->len);
 	if (!(s->flags & FREE_NO_QUOTA)) {
 		ext4_inode_add_bytes(s->inode, -((int64_t)s->len << fs->geo.block_bits));
-		err = ext4_dirty_inode(s->inode);
+		ignore_result(ext4_dirty_inode(s->inode)); /* who takes the pointer away does it again */
 	}
-	ext4_counter_add(&fs->counters.free_clusters, s->len);
+	return 0;
+}
+
+static int for_each_stretch(struct stretch *s, ext4_fsblk_t block, uint64_t count,
+			    int (*fn)(struct stretch *))
+{
+	struct ext4_fs *fs = s->inode->fs;
+	int err = 0;
+
+	for (; count && !err; block += s->len, count -= s->len) {
+		ext4_group_t number = ext4_group_of_block(&fs->geo, block);
+		uint64_t room;
+
+		s->start = ext4_offset_in_group(&fs->geo, block);
+		room = ext4_group_blocks(&fs->geo, number) - s->start;
+		s->len = (uint32_t)min(count, room);
+		err = ext4_group_get(fs, number, &s->group);
+		if (!err)
+			err = fn(s);
+	}
 	return err;
 }
 
@@ -154,32 +199,36 @@ static int forget_blocks(struct handle *h, struct inode *inode, ext4_fsblk_t blo
 	return err;
 }
 
+static int check_range(struct inode *inode, ext4_fsblk_t block, uint64_t count, uint32_t flags)
+{
+	if (flags & FREE_VALIDATED || ext4_inode_block_valid(inode->fs, inode->ino, block, count))
+		return 0;
+	return ext4_error(inode->fs, inode->ino, block, "%llu blocks to be freed are not the file's",
+			  (unsigned long long)count);
+}
+
+int ext4_free_blocks_prepare(struct handle *h, struct inode *inode, ext4_fsblk_t block,
+			     uint64_t count)
+{
+	struct stretch s = { .handle = h, .inode = inode };
+	int err = check_range(inode, block, count, 0);
+
+	return err ? err : for_each_stretch(&s, block, count, prepare_stretch);
+}
+
 int ext4_free_blocks(struct handle *h, struct inode *inode, ext4_fsblk_t block, uint64_t count,
 		     uint32_t flags)
 {
 	struct ext4_fs *fs = inode->fs;
 	struct stretch s = { .handle = h, .inode = inode, .flags = flags };
-	int err = 0;
+	int err = check_range(inode, block, count, flags);
 
 	TRACE_SCOPE(fs, ext4_free_blocks);
-	if (!(flags & FREE_VALIDATED) && !ext4_inode_block_valid(fs, inode->ino, block, count))
-		return ext4_error(fs, inode->ino, block,
-				  "%llu blocks to be freed are not the file's",
-				  (unsigned long long)count);
+	if (err)
+		return err;
 	trace(fs, ext4_free_blocks, inode->ino, inode->mode, block, count, (int)flags);
-	if (flags & FREE_FORGET)
+	err = for_each_stretch(&s, block, count, prepare_stretch);
+	if (!err && flags & FREE_FORGET)
 		err = forget_blocks(h, inode, block, count, flags);
-	while (count && !err) {
-		ext4_group_t number = ext4_group_of_block(&fs->geo, block);
-
-		s.start = ext4_offset_in_group(&fs->geo, block);
-		s.len = (uint32_t)min(count,
-				      (uint64_t)ext4_group_blocks(&fs->geo, number) - s.start);
-		err = ext4_group_get(fs, number, &s.group);
-		if (!err)
-			err = free_stretch(&s);
-		block += s.len;
-		count -= s.len;
-	}
-	return err;
+	return err ? err : for_each_stretch(&s, block, count, free_stretch);
 }
