@@ -40,6 +40,8 @@ WRAP(void *, arena_zalloc, (struct arena *a, size_t size), a, size)
 WRAP(void *, arena_realloc, (struct arena *a, void *p, size_t size), a, p, size)
 WRAP(char *, arena_strdup, (struct arena *a, const char *s), a, s)
 WRAP(void *, arena_block_alloc, (struct arena *a, size_t size), a, size)
+WRAP(void *, arena_block_alloc_sided, (struct arena *a, size_t size, uint32_t side_bits, void **side), a, size,
+     side_bits, side)
 
 /* Stacks: the one thing that does not come from the arena; counted whoever asks for one. */
 void *__real_mmap64(void *at, size_t len, int prot, int flags, int fd, off_t offset);
