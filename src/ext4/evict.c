@@ -86,7 +86,7 @@ static int delete_once(struct inode *i)
 
 /*
  * An error leaves it an orphan: the next mount tries again. Without a journal there are no orphans
- * and nobody tries again, so what fails for want of memory is tried once more.
+ * and nobody tries again, so what fails is tried once more, as is, with one, what fails for want of memory.
  */
 static void delete (struct inode *i)
 {
@@ -100,7 +100,7 @@ static void delete (struct inode *i)
 	}
 	ext4_truncate_pages(i, 0);
 	err = delete_once(i);
-	if (err == -ENOMEM)
+	if (err == -ENOMEM || (err && !fs->journal))
 		err = delete_once(i);
 	if (err)
 		ext4_clear_inode(i);

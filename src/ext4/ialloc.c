@@ -479,8 +479,10 @@ int ext4_free_inode(struct handle *h, struct inode *i)
 
 	TRACE_SCOPE(fs, ext4_free_inode);
 	trace(fs, ext4_free_inode, i->ino, i->mode, i->uid, i->gid, i->blocks);
-	/* A block of attributes that cannot be let go is lost; the inode's number need not be. */
-	ignore_result(ext4_xattr_delete_inode(h, i));
+	err = ext4_xattr_delete_inode(h, i);
+	/* A block of attributes that is damaged is lost; the inode's number need not be. */
+	if (err && err != -EFSCORRUPTED && err != -EFSBADCRC)
+		return err;
 	ext4_clear_inode(i);
 	err = ext4_group_get(fs, ext4_group_of_inode(&fs->geo, i->ino), &g);
 	if (!err)

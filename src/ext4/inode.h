@@ -62,7 +62,8 @@ struct inode {
 	struct rwlock map_lock;		/* RANK_MAP: i_data, extent tree, disk_size */
 	le32 i_data[15];		/* i_block as on disk */
 	_Atomic uint64_t disk_size;	/* what the inode table says; <= size; as `size` */
-	uint64_t file_acl;		/* block of extended attributes; xattr_lock and attributes */
+	/* Block of attributes, 0: none. Changed under xattr_lock, as an attribute; atomic, as `size`. */
+	_Atomic uint64_t file_acl;
 	uint16_t extra_isize;
 	uint32_t dtime_or_next_orphan;
 	struct es_tree es;

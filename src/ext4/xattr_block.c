@@ -222,6 +222,39 @@ static void fill_header(uint8_t *content)
 	hdr->h_hash = le32_of(ext4_xattr_hash_block(content));
 }
 
+/* Takes it back: the inode uses the block no longer, which it has just begun to use. */
+static void give_up(struct handle *h, struct inode *inode, ext4_fsblk_t block)
+{
+	struct buffer *b;
+	int err = read_block(inode->fs, block, &b);
+
+	if (!err)
+		err = release_block(h, inode, b);
+	ignore_result(err); /* the first error is the one to be told */
+}
+
+/*
+ * It uses `block` (0: none) from now on, and `old` no longer; the caller's reference of that is dropped. The table never
+ * names a block that is free: what was freed in this handle is named no more when the inode is written next.
+ * If the old one cannot be let go, all is as it was.
+ */
+static int replace_block(struct handle *h, struct inode *inode, struct buffer *old, ext4_fsblk_t block)
+{
+	ext4_fsblk_t before = inode->file_acl;
+	int err;
+
+	set_block(inode, block);
+	if (!old)
+		return 0;
+	err = release_block(h, inode, old);
+	if (!err)
+		return 0;
+	set_block(inode, before);
+	if (block)
+		give_up(h, inode, block);
+	return err;
+}
+
 int xattr_block_store(struct handle *h, struct inode *inode, uint8_t *content)
 {
 	struct buffer *old;
@@ -240,14 +273,9 @@ int xattr_block_store(struct handle *h, struct inode *inode, uint8_t *content)
 		if (!err && !block && !done)
 			err = new_block(h, inode, content, &block);
 	}
-	if (err || done || !old) {
-		buffer_put(old);
-	} else {
-		set_block(inode, 0); /* what is freed must not be named by the table any more */
-		err = release_block(h, inode, old);
-	}
 	if (!err && !done)
-		set_block(inode, block);
+		return replace_block(h, inode, old, block);
+	buffer_put(old);
 	return err;
 }
 
@@ -259,8 +287,5 @@ int ext4_xattr_delete_inode(struct handle *h, struct inode *inode)
 	TRACE_SCOPE(inode->fs, ext4_xattr_delete_inode);
 	guard_write(&inode->xattr_lock);
 	err = xattr_block_read(inode, &b);
-	if (err || !b)
-		return err;
-	set_block(inode, 0);
-	return release_block(h, inode, b);
+	return err || !b ? err : replace_block(h, inode, b, 0);
 }

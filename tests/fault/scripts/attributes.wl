@@ -25,6 +25,12 @@ setxattr /d/a user.huge len=3000 fill=h
 fsync fd=1
 close fd=1
 close fd=2
+# a block of attributes that is in the log alone when it is to be freed
+open fd=1 /d/c O_CREAT|O_RDWR 0600
+setxattr /d/c user.large len=300 fill=g
+fsync fd=1
+close fd=1
+unlink /d/c
 umount
 mount ,lazytime
 listxattr /d/b
