@@ -4,9 +4,9 @@
  *
  * Each extent is one step: credits first (and if the transaction has no more, the handle is
  * restarted); then its blocks are freed, its entry goes or becomes shorter, and the leaf is made
- * dirty. Between two steps the tree is whole, so that is where a restart may come. An emptied leaf
- * is freed together with its index entry, in the same step, and so upwards; an emptied tree is one
- * without depth again.
+ * dirty. Blocks that are to be revoked go in several steps when they are many. Between two steps
+ * the tree is whole, so that is where a restart may come. An emptied leaf is freed together with
+ * its index entry, in the same step, and so upwards; an emptied tree is one without depth again.
  *
  * A restart lets map_lock go: whoever waits for it may have the handle that the old transaction is
  * waiting for. What the caller truncates is out of reach of others by its inode->lock and pages;
@@ -21,6 +21,8 @@
 #define STEP_CREDITS       7u
 /* More than needed when it must be asked for at all. */
 #define STEP_CREDITS_SPARE 3
+/* What any journal has room for in one transaction. */
+#define STEP_REVOKES       2048u
 
 struct removal {
 	struct handle *h;
@@ -36,13 +38,18 @@ static bool holds_metadata(const struct inode *inode)
 	       inode->flags & EXT4_EA_INODE_FL;
 }
 
+static bool revokes_data(const struct inode *inode)
+{
+	return ext4_forget_revokes(inode, holds_metadata(inode));
+}
+
 /* ---- credits */
 
 /*
  * The handle goes on in the next transaction. What others came to know of the stretch meanwhile, from a
  * leaf that they read, is forgotten again.
  */
-static int restart(struct removal *r, int need)
+static int restart(struct removal *r, int need, uint32_t revokes)
 {
 	struct inode *inode = r->inode;
 	int err = ext4_mark_inode_dirty(r->h, inode), last;
@@ -52,7 +59,7 @@ static int restart(struct removal *r, int need)
 	ext4_ext_path_put(&r->path);
 	r->restarted = true;
 	rwlock_unwrite(&inode->map_lock);
-	err = jbd2_journal_restart(r->h, need);
+	err = jbd2_journal_restart_revokes(r->h, need, revokes);
 	rwlock_write(&inode->map_lock);
 	ext4_discard_preallocations(inode);
 	last = ext4_es_remove_extent(inode, r->start, r->last - r->start + 1);
@@ -60,17 +67,20 @@ static int restart(struct removal *r, int need)
 }
 
 /*
- * Of a step that frees an extent of `len` blocks; the first of a leaf may free nodes and change
- * keys.
+ * Of a step that frees `len` blocks; the first of a leaf may free nodes and change keys.
  */
 static int step_credits(struct removal *r, uint32_t len, bool first_of_leaf)
 {
 	uint32_t groups = len / r->inode->fs->geo.blocks_per_group;
+	uint32_t nodes = first_of_leaf ? (uint32_t)r->path.depth : 0;
+	uint32_t revokes = nodes + (revokes_data(r->inode) ? len : 0);
 	int need = (int)(STEP_CREDITS + 2 * groups) + (first_of_leaf ? r->path.depth + 1 : 0);
 	int more = need + STEP_CREDITS_SPARE - r->h->credits;
 	int err = ext4_journal_ensure_credits(r->inode->fs, r->h, need, more);
 
-	return err > 0 ? restart(r, need) : err;
+	if (!err)
+		err = ext4_journal_ensure_revokes(r->h, revokes);
+	return err > 0 ? restart(r, need, revokes) : err;
 }
 
 /* ---- one extent */
@@ -95,15 +105,14 @@ static int free_blocks(struct removal *r, const struct ext_run *e, ext4_lblk_t f
 	return ext4_free_blocks(r->h, inode, block, count, flags);
 }
 
-/* Entry `at` loses what lies in the stretch, which is all of it or its end. */
-static int remove_entry(struct removal *r, int at, const struct ext_run *e)
+/* Entry `at` loses its blocks from `from` on. */
+static int cut_entry(struct removal *r, int at, const struct ext_run *e, ext4_lblk_t from)
 {
 	struct ext_path *p = &r->path;
-	ext4_lblk_t from = max(e->lblk, r->start);
 	struct ext_run rest = *e;
 	int err;
 
-	err = step_credits(r, e->len, at == 0);
+	err = step_credits(r, ext_run_end(e) - from, at == 0);
 	if (err || r->restarted)
 		return err;
 	err = ext4_ext_access(r->h, p, p->depth);
@@ -117,6 +126,24 @@ static int remove_entry(struct removal *r, int at, const struct ext_run *e)
 	else
 		ext4_ext_delete_entries(p, p->depth, at, 1);
 	return __ext4_ext_dirty(r->h, p, p->depth);
+}
+
+/* Entry `at` loses what lies in the stretch, which is all of it or its end. */
+static int remove_entry(struct removal *r, int at)
+{
+	const struct ext4_extent_header *leaf = r->path.step[r->path.depth].header;
+	ext4_lblk_t first, from;
+	struct ext_run e;
+	int err;
+
+	do {
+		e = ext_run_at(leaf, at);
+		first = from = max(e.lblk, r->start);
+		if (revokes_data(r->inode) && ext_run_end(&e) - from > STEP_REVOKES)
+			from = ext_run_end(&e) - STEP_REVOKES;
+		err = cut_entry(r, at, &e, from);
+	} while (!err && !r->restarted && from > first);
+	return err;
 }
 
 /* ---- nodes */
@@ -173,7 +200,7 @@ static int remove_from_leaf(struct removal *r)
 		if (e.lblk > r->last)
 			continue;
 		first_changed = at == 0;
-		err = remove_entry(r, at, &e);
+		err = remove_entry(r, at);
 		if (r->restarted)
 			return err;
 	}

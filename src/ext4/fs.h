@@ -258,6 +258,9 @@ must_check int ext4_write_unjournaled(struct ext4_fs *fs);
 must_check int ext4_journal_ensure_credits(struct ext4_fs *fs, struct handle *h, int need,
 					   int extend_by);
 
+/* Room for `count` revokes: the same. */
+must_check int ext4_journal_ensure_revokes(struct handle *h, uint32_t count);
+
 /* Access to and dirtying of buffers; without a journal the buffer is marked dirty. */
 must_check int ext4_journal_get_write_access(struct ext4_fs *fs, struct handle *h,
 					     struct buffer *b);
@@ -268,6 +271,8 @@ must_check int ext4_handle_dirty_metadata(struct ext4_fs *fs, struct handle *h, 
 /* A block of `ino` is freed: forgotten, or revoked when it is metadata {ext4_forget}. */
 must_check int ext4_forget(struct ext4_fs *fs, struct handle *h, bool is_metadata,
 			   struct inode *inode, struct buffer *b, ext4_fsblk_t block);
+/* True when that revokes. */
+bool ext4_forget_revokes(const struct inode *inode, bool is_metadata);
 
 /* ---- groups (group.c) */
 

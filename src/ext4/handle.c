@@ -123,6 +123,11 @@ int ext4_journal_ensure_credits(struct ext4_fs *fs, struct handle *h, int need, 
 	return jbd2_journal_extend(h, extend_by);
 }
 
+int ext4_journal_ensure_revokes(struct handle *h, uint32_t count)
+{
+	return h->journal && count ? jbd2_journal_reserve_revokes(h, count) : 0;
+}
+
 int ext4_journal_get_write_access(struct ext4_fs *fs, struct handle *h, struct buffer *b)
 {
 	if (!h->journal)
@@ -152,23 +157,28 @@ int ext4_handle_dirty_metadata(struct ext4_fs *fs, struct handle *h, uint64_t in
 
 /*
  * Journaled data and metadata were logged, so an old copy may be in the log: revoke. A data block
- * of data=ordered never was.
+ * of data=ordered never was. data=journal itself logs all data, but a freed data block can only
+ * come back as data there, which goes through the log again (and is never zeroed past it:
+ * may_zeroout in extents_convert.c): nothing to revoke.
  */
+bool ext4_forget_revokes(const struct inode *inode, bool is_metadata)
+{
+	const struct ext4_fs *fs = inode->fs;
+
+	if (!fs->journal)
+		return false;
+	return is_metadata ||
+	       (fs->opt.data != DATA_JOURNAL && inode->flags & EXT4_JOURNAL_DATA_FL);
+}
+
 int ext4_forget(struct ext4_fs *fs, struct handle *h, bool is_metadata, struct inode *inode,
 		struct buffer *b, ext4_fsblk_t block)
 {
-	bool journaled =
-		is_metadata || fs->opt.data == DATA_JOURNAL || inode->flags & EXT4_JOURNAL_DATA_FL;
 	int err = 0;
 
 	TRACE_SCOPE(fs, ext4_forget);
 	trace(fs, ext4_forget, inode->ino, inode->mode, is_metadata, block);
-	/*
-	 * data=journal itself logs all data, but a freed data block can only come back as data
-	 * there, which goes through the log again (and is never zeroed past it: may_zeroout in
-	 * extents_convert.c): nothing to revoke.
-	 */
-	if (h->journal && journaled && (fs->opt.data != DATA_JOURNAL || is_metadata))
+	if (ext4_forget_revokes(inode, is_metadata))
 		err = jbd2_journal_revoke(h, block, b);
 	else if (h->journal)
 		err = jbd2_journal_forget(h, b, block);

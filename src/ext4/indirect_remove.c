@@ -33,9 +33,14 @@ static uint32_t data_flags(const struct inode *inode)
 	return FREE_VALIDATED | (ext4_should_journal_data(inode) ? FREE_FORGET : 0);
 }
 
+static bool revokes_data(const struct inode *inode)
+{
+	return ext4_forget_revokes(inode, data_flags(inode) & FREE_METADATA);
+}
+
 /* ---- credits */
 
-static int restart(struct ind_removal *r)
+static int restart(struct ind_removal *r, uint32_t revokes)
 {
 	struct inode *inode = r->inode;
 	int err = __ext4_mark_inode_dirty(r->h, inode, "ext4_truncate_restart_trans"), last;
@@ -43,18 +48,21 @@ static int restart(struct ind_removal *r)
 	if (err)
 		return err;
 	rwlock_unwrite(&inode->map_lock);
-	err = jbd2_journal_restart(r->h, ext4_name_credits(inode->fs) + STEP_CREDITS);
+	err = jbd2_journal_restart_revokes(r->h, ext4_name_credits(inode->fs) + STEP_CREDITS,
+					   revokes);
 	rwlock_write(&inode->map_lock);
 	ext4_discard_preallocations(inode);
 	last = ext4_es_remove_extent(inode, (ext4_lblk_t)r->first, (uint32_t)(r->end - r->first));
 	return err ? err : last;
 }
 
-static int step_credits(struct ind_removal *r)
+static int step_credits(struct ind_removal *r, uint32_t revokes)
 {
 	int err = ext4_journal_ensure_credits(r->inode->fs, r->h, STEP_CREDITS, STEP_CREDITS);
 
-	return err > 0 ? restart(r) : err;
+	if (!err)
+		err = ext4_journal_ensure_revokes(r->h, revokes);
+	return err > 0 ? restart(r, revokes) : err;
 }
 
 /* ---- one run */
@@ -132,7 +140,7 @@ static int remove_data(struct ind_removal *r, struct buffer *b, uint32_t at, uin
 		pointers = 1;
 		if (!pointer_at(r, b, at))
 			continue;
-		err = step_credits(r);
+		err = step_credits(r, revokes_data(r->inode) ? ind_pointers(r->inode) : 0);
 		if (err || !pointer_at(r, b, at))
 			continue;
 		pointers = run_at(r, b, at, end, &count);
@@ -175,7 +183,7 @@ static int remove_child(struct ind_removal *r, struct buffer *parent, uint32_t a
 		return err;
 	err = remove_below(r, b, level, begin);
 	if (!err)
-		err = step_credits(r);
+		err = step_credits(r, 1);
 	empty = is_empty(b, ind_pointers(inode));
 	buffer_put(b);
 	if (err || !empty)

@@ -107,7 +107,24 @@ int ext4_journal_ensure_credits(struct ext4_fs *fs, struct handle *h, int need, 
 	return h->credits >= need ? 0 : jbd2_journal_extend(h, extend_by);
 }
 
+int ext4_journal_ensure_revokes(struct handle *h, uint32_t count)
+{
+	struct map_fake *f = (struct map_fake *)h->journal;
+
+	return count && f->refuse_extend_in && !random_below(&f->random, f->refuse_extend_in);
+}
+
+bool ext4_forget_revokes(const struct inode *inode, bool is_metadata)
+{
+	return is_metadata;
+}
+
 int jbd2_journal_restart(struct handle *h, int blocks)
+{
+	return jbd2_journal_restart_revokes(h, blocks, 0);
+}
+
+int jbd2_journal_restart_revokes(struct handle *h, int blocks, uint32_t revokes)
 {
 	struct map_fake *f = (struct map_fake *)h->journal;
 

@@ -207,7 +207,7 @@ static int look(struct journal *j, struct open_handle *oh, int room)
 		wait_for_next(j);
 		return 1;
 	}
-	if (!log_has_room(j, j->running, room)) {
+	if (!log_has_room(j, j->running, room, oh->revokes_promised)) {
 		err = get_room(j);
 		return err ? err : 1;
 	}
@@ -233,6 +233,7 @@ static int join(struct open_handle *oh, int reserve)
 	t->updates++;
 	t->handle_count++;
 	t->outstanding += h->credits;
+	t->revokes_promised += oh->revokes_promised;
 	j->reserved_credits += h->is_reserved ? -h->credits : reserve;
 	j->counts.handles++;
 	j->counts.open_handles++;
@@ -418,7 +419,7 @@ static bool extend_locked(struct open_handle *oh, int blocks)
 			return false;
 		if (t->outstanding + j->reserved_credits + blocks > j->transaction_max)
 			return false;
-		if (!log_has_room(j, t, blocks))
+		if (!log_has_room(j, t, blocks, 0))
 			return false;
 		more = get_copies(j, oh, h->credits + blocks);
 		if (more == 0)
@@ -458,6 +459,7 @@ static void leave(struct handle *h)
 	struct journal *j = h->journal;
 
 	t->outstanding -= h->credits;
+	t->revokes_promised -= open_handle_of(h)->revokes_promised;
 	j->counts.open_handles--;
 	if (--t->updates == 0)
 		waitq_wake_all(&j->wait_updates);
@@ -465,7 +467,25 @@ static void leave(struct handle *h)
 	h->credits = 0;
 }
 
+/* A record for each credit, and more where more blocks are to be revoked. */
+static int reserve_for_restart(struct open_handle *oh, int blocks, uint32_t revokes)
+{
+	uint32_t more = revokes > (uint32_t)blocks ? revokes - (uint32_t)blocks : 0;
+	int err = reserve_memory(oh, blocks);
+
+	if (!err)
+		err = pool_reserve(&oh->handle.journal->records, more);
+	if (!err)
+		oh->records += more;
+	return err;
+}
+
 int jbd2_journal_restart(struct handle *h, int blocks)
+{
+	return jbd2_journal_restart_revokes(h, blocks, 0);
+}
+
+int jbd2_journal_restart_revokes(struct handle *h, int blocks, uint32_t revokes)
 {
 	struct open_handle *oh = open_handle_of(h);
 	struct journal *j = h->journal;
@@ -482,7 +502,8 @@ int jbd2_journal_restart(struct handle *h, int blocks)
 	}
 	release_memory(oh);
 	h->credits = blocks;
-	err = reserve_memory(oh, blocks);
+	oh->revokes_promised = oh->revokes_left = revokes;
+	err = reserve_for_restart(oh, blocks, revokes);
 	if (!err)
 		err = join(oh, 0);
 	if (err) {

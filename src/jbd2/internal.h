@@ -90,6 +90,7 @@ struct transaction {
 	enum transaction_state state;
 	int updates;			/* open handles */
 	int outstanding;		/* blocks dirtied, and credits of open handles */
+	uint32_t revokes_promised;	/* to open handles; what of it they have used, revoke_count has too */
 	uint32_t handle_count;
 	uint32_t chunks;		/* of the log buffer, reserved for its commit */
 	bool sync_commit;		/* a handle waits for it */
@@ -162,6 +163,8 @@ struct journal_head {
 struct open_handle {
 	struct handle handle;		/* first */
 	uint32_t heads, copies, records;	/* reserved in the pools, not yet taken */
+	uint32_t revokes_promised;	/* room in the log: counted in the transaction */
+	uint32_t revokes_left;		/* of them */
 	struct transaction *spare;	/* memory of the transaction that it may begin */
 	struct task *task;		/* that opened it */
 };
@@ -282,8 +285,8 @@ uint64_t log_distance(const struct journal *j, uint64_t from, uint64_t to);
 uint64_t log_next(const struct journal *j, uint64_t block);
 /* Log blocks that so many blocks and revoke records need, descriptors and commit block included. */
 uint64_t log_blocks_for(const struct journal *j, int blocks, uint32_t revokes);
-/* Room for `extra` more blocks in `t`. With state_lock. */
-bool log_has_room(const struct journal *j, const struct transaction *t, int extra);
+/* Room for so many more blocks, and revokes, in `t`. With state_lock. */
+bool log_has_room(const struct journal *j, const struct transaction *t, int blocks, uint32_t revokes);
 /* Commit task: the next block of the ring for `t`, and where it lies. */
 must_check int log_take_block(struct journal *j, struct transaction *t, uint64_t *pblk);
 /* The oldest transaction still needed. With state_lock. */

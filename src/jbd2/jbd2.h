@@ -170,6 +170,8 @@ struct handle *jbd2_journal_current_handle(const struct journal *j);
 must_check int jbd2_journal_extend(struct handle *h, int blocks);
 /* Ends this transaction's part and goes on in the next; what was changed so far must be consistent. */
 must_check int jbd2_journal_restart(struct handle *h, int blocks);
+/* The same, with room for `revokes` revokes (jbd2_journal_reserve_revokes). */
+must_check int jbd2_journal_restart_revokes(struct handle *h, int blocks, uint32_t revokes);
 /* Closes one nesting; the last one gives the credits back. Reports the handle's error. */
 int jbd2_journal_stop(struct handle *h);
 bool handle_aborted(const struct handle *h);
@@ -191,9 +193,9 @@ must_check int jbd2_journal_forget(struct handle *h, struct buffer *b, uint64_t 
 /* The block is freed and an older copy may be in the log: no replay of it (J4). Implies forget. */
 must_check int jbd2_journal_revoke(struct handle *h, uint64_t block, struct buffer *b);
 /*
- * Before more blocks are revoked than the handle has credits: room for `count` revokes in all. 0; 1 (the
- * transaction, the log or memory has none: restart, or free less); -EROFS. Without it jbd2_journal_revoke
- * may say -ENOMEM or -ENOSPC, with nothing changed.
+ * Before blocks are revoked in number: room in the log and in memory for the next `count`. 0; 1 (there is none:
+ * restart, or free less); -EROFS. Without it jbd2_journal_revoke may say -ENOSPC, and when it is called more
+ * often than the handle had credits -ENOMEM, with nothing changed.
  */
 must_check int jbd2_journal_reserve_revokes(struct handle *h, uint32_t count);
 /* A page of journaled data is dropped beyond the new end. 0 when the buffer could be let go, 1 when the commit still needs it. */

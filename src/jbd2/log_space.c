@@ -44,10 +44,12 @@ uint64_t log_blocks_for(const struct journal *j, int blocks, uint32_t revokes)
 	return n + (n + tags - 1) / tags + (revokes + per_block - 1) / per_block + 2;
 }
 
-bool log_has_room(const struct journal *j, const struct transaction *t, int extra)
+bool log_has_room(const struct journal *j, const struct transaction *t, int blocks, uint32_t revokes)
 {
-	int blocks = t->outstanding + j->reserved_credits + extra;
-	uint64_t need = log_blocks_for(j, blocks, t->revoke_count) + LOG_SLACK_BLOCKS;
+	uint64_t need = LOG_SLACK_BLOCKS;
+
+	need += log_blocks_for(j, t->outstanding + j->reserved_credits + blocks,
+			       t->revoke_count + t->revokes_promised + revokes);
 
 	if (j->committing)
 		need += j->committing->log_left;

@@ -10,9 +10,9 @@
  * running one fills another. A block that is used again in the transaction that freed it is not
  * revoked: its new content is logged there.
  *
- * Memory of one record for each credit is set aside with the handle. Who frees more, as one who takes a
- * large directory apart, asks for it first (jbd2_journal_reserve_revokes); if not, it may be told -ENOMEM
- * or -ENOSPC, with nothing changed.
+ * Memory of one record for each credit is set aside with the handle; the room that records take in the log
+ * comes out of what is always left free. Who revokes in number, as one who takes a large directory apart, asks
+ * for both first (jbd2_journal_reserve_revokes): else it may be told -ENOMEM or -ENOSPC, with nothing changed.
  */
 #include "jbd2/internal.h"
 
@@ -55,30 +55,45 @@ static struct revoke_record *take_record(struct open_handle *oh)
 /* Every record that begins a block of the log is looked at; those between have their room. */
 bool revoke_has_room(struct handle *h)
 {
+	struct open_handle *oh = open_handle_of(h);
 	struct transaction *t = h->transaction;
 	struct journal *j = h->journal;
 
+	if (oh->revokes_left) {
+		oh->revokes_left--;
+		return true;
+	}
 	if (t->revoke_count % log_revokes_per_block(&j->layout))
 		return true;
 	guard(&j->state_lock);
-	return log_has_room(j, t, 0);
+	return log_has_room(j, t, 0, 0);
+}
+
+/* Room in the log for `count` more. */
+static bool promise(struct open_handle *oh, uint32_t count)
+{
+	struct transaction *t = oh->handle.transaction;
+	struct journal *j = oh->handle.journal;
+
+	guard(&j->state_lock);
+	if (!log_has_room(j, t, 0, count))
+		return false;
+	t->revokes_promised += count;
+	oh->revokes_promised += count;
+	oh->revokes_left += count;
+	return true;
 }
 
 int jbd2_journal_reserve_revokes(struct handle *h, uint32_t count)
 {
 	struct open_handle *oh = open_handle_of(h);
-	struct journal *j = h->journal;
-	uint32_t per_block = log_revokes_per_block(&j->layout), more;
-	bool room;
+	uint32_t more = count > oh->records ? count - oh->records : 0;
 
 	if (handle_aborted(h))
 		return -EROFS;
-	{
-		guard(&j->state_lock);
-		room = log_has_room(j, h->transaction, (int)(count / per_block + 1));
-	}
-	more = count > oh->records ? count - oh->records : 0;
-	if (!room || pool_reserve(&j->records, more))
+	if (oh->revokes_left < count && !promise(oh, count - oh->revokes_left))
+		return 1;
+	if (pool_reserve(&h->journal->records, more))
 		return 1;
 	oh->records += more;
 	return 0;
