@@ -57,6 +57,7 @@ struct faults {
 	uint64_t number;
 	bool unjudged;
 	bool down;			/* the script cut the power: nothing works until it mounts again */
+	bool stopped;			/* no journal, and the failure made the mount read-only: half done */
 	bool filled;			/* the image is, but for `number` blocks */
 	uint32_t met_full;		/* so many operations met ENOSPC, or wrote less */
 	uint32_t full_anyway;		/* as many do where nothing fails: what no room would be enough for */
@@ -158,7 +159,10 @@ static bool makes_stable(const char *text)
 static void look_after(struct faults *s, const char *text, int64_t ret)
 {
 	const char *len = strstr(text, "len=");
+	struct ext4_fs *fs = s->script.x && !s->down ? s->script.x->vfs->fs : NULL;
 
+	if (fs && !fs->journal && atomic_load(&fs->read_only_now))
+		s->stopped = true;
 	if (s->kind == KIND_ALLOC && s->script.x && !s->down && journal_stopped(s))
 		(void)fail(s, "a failed allocation stopped the journal");
 	if (makes_stable(text) && ret == -ENOSPC && s->kind != KIND_IO_NOSPC)
@@ -247,7 +251,7 @@ static int run(struct faults *s, uint64_t nth, uint64_t *passed, bool *reached)
 	int err;
 
 	s->mount_arena = arena_create();
-	s->down = s->filled = false;
+	s->down = s->stopped = s->filled = false;
 	s->met_full = 0;
 	if (!lines || !s->mount_arena || block_share_create(s->arena, s->cow, &share) ||
 	    outside_device_create(s->arena, share, &s->outside) ||
@@ -354,11 +358,11 @@ static int try_point(struct faults *s, uint64_t nth, uint64_t *passed, bool *rea
 	err = run(s, nth, passed, reached);
 	if (!err && s->save)
 		err = save_state(s, s->save);
-	if (!err && s->unjudged)
+	if (!err && (s->unjudged || s->stopped))
 		err = check_mark(s);
 	else if (!err)
 		err = replay(s);
-	if (!err && !s->unjudged)
+	if (!err && !s->unjudged && !s->stopped)
 		err = check_whole(s);
 	if (!err && s->save_replayed)
 		err = save_state(s, s->save_replayed);

@@ -10,8 +10,9 @@ journal is replayed: by extant; and by Linux, which mounts and unmounts the stat
 e2fsck -p first, which finishes orphans and says no word of damage: those whose journal had to stop, because Linux
 finishes no orphans where it finds an error recorded; and those with orphans where there is no root or loop device.
 
-Without a journal the same is asked where an allocation, one call, or the room failed. A device that fails for good
-leaves such an image half written: it is not marked clean, and e2fsck -fy mends it.
+Without a journal the same is asked where an allocation, one call, or the room failed. A device that fails for good,
+or a failure that makes the mount read-only, leaves such an image half written: it is not marked clean, and e2fsck -fy
+mends it.
 Exit 1 when a point failed, 77 where e2fsprogs are missing.
 """
 import argparse, json, lzma, os, random, shutil, subprocess, sys, tempfile
@@ -93,7 +94,8 @@ def clean(state, who):
 
 def judge(left, replayed, journal, by_kernel):
     """What is wrong with a state, as it was left and as extant replayed it: None, or who said what."""
-    if not journal:
+    told = header(left)
+    if not journal or ("has_journal" not in told and "with errors" in told):
         code, said = e2fsck(left, "-fy")
         return "e2fsck -fy: exit %d: %s" % (code, said) if code > 1 else clean(left, "e2fsck -fy")
     return clean(replayed, "extant") or replay(left, by_kernel)
