@@ -14,6 +14,7 @@
  * would read the old blocks into pages again before they are gone.
  */
 #include "ext4/data_internal.h"
+#include "ext4/extents.h"
 #include "ext4/fallocate.h"
 
 /* Blocks whose bitmaps and descriptors freeing may touch, within what one handle may ask for. */
@@ -54,7 +55,7 @@ static int punch_in(struct handle *h, struct inode *inode, uint64_t offset, uint
 	struct ext4_fs *fs = inode->fs;
 	uint8_t bits = fs->geo.block_bits;
 	ext4_lblk_t first = (ext4_lblk_t)((offset + (1u << bits) - 1) >> bits),
-		    last = (ext4_lblk_t)(end >> bits);
+		    last = (ext4_lblk_t)min(end >> bits, (uint64_t)EXT_LBLK_END);
 	int err = ext4_zero_partial_blocks(h, inode, offset, end);
 
 	if (err || first >= last)
