@@ -42,21 +42,28 @@ bool ext4_ind_place(uint32_t pointers, ext4_lblk_t lblk, struct ind_place *p)
 	return true;
 }
 
+uint64_t ext4_ind_reach(const struct ext4_geometry *geo)
+{
+	uint64_t n = geo->block_size / sizeof(le32);
+	uint64_t blocks = IND_DIRECT + n + n * n + n * n * n;
+
+	return min(blocks, (uint64_t)EXT4_MAX_LBLK + 1) << geo->block_bits;
+}
+
 /*
- * As far as three levels reach, the 32 bits of a block's number, and the inode's count of blocks:
- * in units of 512 bytes it has 32 bits, on an image with huge_file 48, and pointers count too.
+ * The inode's count of blocks bounds it too: in units of 512 bytes it has 32 bits, on an image with
+ * huge_file 48, and pointers count as well.
  */
 uint64_t ext4_ind_max_size(const struct ext4_geometry *geo)
 {
 	uint64_t n = geo->block_size / sizeof(le32), pointers = 3 + 2 * n + n * n;
-	uint64_t blocks = IND_DIRECT + n + n * n + n * n * n, counted = UINT32_MAX;
+	uint64_t counted = UINT32_MAX;
 
 	if (geo->feature_ro_compat & EXT4_FEATURE_RO_COMPAT_HUGE_FILE)
 		counted = (1ULL << 48) - 1;
 	else
 		counted >>= geo->block_bits - 9;
-	blocks = min(blocks, counted - pointers);
-	return min(blocks, (uint64_t)EXT4_MAX_LBLK + 1) << geo->block_bits;
+	return min(ext4_ind_reach(geo), (counted - pointers) << geo->block_bits);
 }
 
 int ext4_ind_read(struct inode *inode, ext4_fsblk_t block, struct buffer **out)

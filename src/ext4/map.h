@@ -165,7 +165,9 @@ must_check int ext4_ind_map_blocks(struct handle *h, struct inode *inode, struct
 /* Mapped stretches up to the size, in order, without events; fn returns 0 to go on. */
 int ext4_ind_walk(struct inode *inode, int (*fn)(void *arg, ext4_lblk_t lblk, uint32_t len, ext4_fsblk_t pblk),
 		  void *arg);
-/* The bytes three levels of pointers reach. */
+/* The bytes that three levels of pointers, and the 32 bits of a block's number, reach. */
+uint64_t ext4_ind_reach(const struct ext4_geometry *geo);
+/* How large a file may be made. */
 uint64_t ext4_ind_max_size(const struct ext4_geometry *geo);
 must_check int ext4_ind_remove_space(struct handle *h, struct inode *inode, ext4_lblk_t start,
 				     ext4_lblk_t end);

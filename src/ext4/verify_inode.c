@@ -5,6 +5,7 @@
 #include "ext4/verify.h"
 #include "ext4/csum.h"
 #include "ext4/disk.h"
+#include "ext4/map.h"
 
 /* ---- extents */
 
@@ -199,13 +200,23 @@ static int check_flags(const struct ext4_geometry *geo, const struct ext4_inode 
 	return 0;
 }
 
+/* What the map can reach: behind it, blocks of the file have no number. */
+static uint64_t size_limit(const struct ext4_geometry *geo, const struct ext4_inode *raw)
+{
+	if (!ext4_raw_has_map(geo, raw))
+		return INT64_MAX;
+	return le32_get(raw->i_flags) & EXT4_EXTENTS_FL
+		       ? ((uint64_t)EXT4_MAX_LBLK + 1) << geo->block_bits
+		       : ext4_ind_reach(geo);
+}
+
 /* A removed directory that is still open has size 0. */
 static int check_size(const struct ext4_geometry *geo, const struct ext4_inode *raw,
 		      struct ext4_verdict *v)
 {
 	uint64_t size = ext4_raw_size(geo, raw);
 
-	if (size > INT64_MAX)
+	if (size > size_limit(geo, raw))
 		return ext4_corrupted(v, "size %llu", (unsigned long long)size);
 	if (ext4_raw_is(raw, EXT4_S_IFDIR) &&
 	    (size % geo->block_size || (size == 0 && le16_get(raw->i_links_count))))

@@ -259,6 +259,8 @@ static void each_field_of_an_inode(void **state)
 		{ 0x00, 2, 0xa000, "symbolic link of 20000 bytes" },
 		{ 0x00, 2, 0x1000, NULL },
 		{ 0x6c, 4, 0x80000000, "size 9223372036854795808" },
+		{ 0x6c, 4, 0x400, "size 4398046531104" },
+		{ 0x6c, 4, 0x3ff, NULL },
 		{ 0x20, 4, 0x280000, "ea_inode" },
 		{ 0x20, 4, 0x10080000, "inline_data" },
 		{ 0x20, 4, 0x80800, "encrypt" },
@@ -273,6 +275,25 @@ static void each_field_of_an_inode(void **state)
 		{ 0x80, 2, 128, NULL },
 		{ 0x80, 2, 30, "extra size 30" },
 		{ 0xa0, 4, EXT4_XATTR_MAGIC, NULL },
+	};
+
+	run_cases(&file, cases, array_size(cases));
+}
+
+static void make_mapped_file(uint8_t *bytes)
+{
+	struct ext4_inode *raw = (struct ext4_inode *)bytes;
+
+	make_mapped_dir(bytes);
+	raw->i_mode = le16_of(EXT4_S_IFREG | 0644);
+}
+
+static void size_of_a_mapped_file(void **state)
+{
+	static const struct kind file = { make_mapped_file, seal_inode, verify_inode, 256, true };
+	static const struct change cases[] = {
+		{ 0x6c, 4, 4, NULL },
+		{ 0x6c, 4, 5, "size 21474838528" },
 	};
 
 	run_cases(&file, cases, array_size(cases));
@@ -629,6 +650,7 @@ int main(void)
 		cmocka_unit_test(a_node_and_its_place),
 		cmocka_unit_test(a_block_of_pointers),
 		cmocka_unit_test(each_field_of_an_inode),
+		cmocka_unit_test(size_of_a_mapped_file),
 		cmocka_unit_test(each_field_of_a_mapped_directory),
 		cmocka_unit_test(a_removed_directory),
 		cmocka_unit_test(each_field_of_a_directory_block),
