@@ -128,8 +128,8 @@ static void follow_size(const struct allocation *a, ext4_lblk_t lblk)
 	attr_write_end(inode);
 }
 
-/* One extent, in a handle. */
-static int allocate_some(struct allocation *a, int credits)
+/* One extent, in a handle with credits for the tree as it is by now. */
+static int allocate_some(struct allocation *a)
 {
 	struct inode *inode = a->inode;
 	struct ext4_fs *fs = inode->fs;
@@ -138,7 +138,7 @@ static int allocate_some(struct allocation *a, int credits)
 	int n, err, stop;
 
 	err = __ext4_journal_start(fs, inode->ino, "ext4_alloc_file_blocks", __LINE__,
-				   HT_MAP_BLOCKS, credits, 0, &h);
+				   HT_MAP_BLOCKS, ext4_chunk_credits(inode, a->len_blocks), 0, &h);
 	if (err)
 		return err;
 	n = ext4_map_blocks(h, inode, &map, a->flags);
@@ -157,14 +157,14 @@ static int allocate_some(struct allocation *a, int credits)
 
 static int ext4_alloc_file_blocks(struct allocation a)
 {
-	int credits = ext4_chunk_credits(a.inode, a.len_blocks), retries = 0, err = 0;
+	int retries = 0, err = 0;
 
 	TRACE_SCOPE(a.inode->fs, ext4_alloc_file_blocks);
 	/* A stretch that one extent holds is wanted in one piece and no longer. */
 	if (a.len_blocks <= EXT4_EXT_UNWRITTEN_MAX_LEN)
 		a.flags |= MAP_NO_NORMALIZE;
 	while (a.len_blocks && !err) {
-		err = allocate_some(&a, credits);
+		err = allocate_some(&a);
 		if (err == -ENOSPC && ext4_should_retry_alloc(a.inode->fs, &retries))
 			err = 0;
 	}
