@@ -10,35 +10,15 @@
  *
  * The disk is filled with 's' first. Pages hold four blocks.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/falloc.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include "block/filter.h"
-#include "lib/lib.h"
-
-static char image[] = "/tmp/extant-stale-XXXXXX";
+#include "lib/fault_testing.h"
 
 /* A write has taken its bytes, and goes on for a while. */
 struct late {
 	struct block_filter filter;
 	int64_t write_ns;
-};
-
-struct rig {
-	struct arena *arena;
-	struct block_device *cow, *fault;
-	struct late *late;
-	struct clock clock;
-	struct extant *x;
 };
 
 static int late_write(struct block_device *d, const struct block_io *io)
@@ -59,67 +39,34 @@ static const struct block_ops late_ops = {
 	.close = filter_close,
 };
 
-static struct extant *mount_on(struct rig *r, struct block_device *device)
-{
-	struct extant_options opt;
-	struct lib_mount_args args = {
-		.image = image, .opt = &opt, .clock = &r->clock, .device = device
-	};
-	struct extant *x = NULL;
+/* A mount that may get into trouble. */
+struct trial {
+	struct rig rig;
+	struct late *late;
+	struct extant *x;
+};
 
-	extant_options_init(&opt);
-	opt.mode = EXTANT_INLINE;
-	assert_int_equal(lib_mount(&args, &x), 0);
-	return x;
+static void trial_init(struct trial *t)
+{
+	rig_init(&t->rig);
+	t->late = filter_alloc(t->rig.arena, sizeof(*t->late), &late_ops, t->rig.fault);
+	assert_non_null(t->late);
+	t->x = mount_on(&t->rig, &t->late->filter.dev);
 }
 
-static void rig_init(struct rig *r)
+static void trial_fini(struct trial *t)
 {
-	struct block_device *file, *share;
-
-	*r = (struct rig){ .arena = arena_create() };
-	clock_init_virtual(&r->clock, 1700000000LL * NSEC_PER_SEC, 0);
-	assert_int_equal(block_file_open(r->arena, image, true, 0, 0, &file), 0);
-	assert_int_equal(block_cow_create(r->arena, file, &r->cow), 0);
-	assert_int_equal(block_share_create(r->arena, r->cow, &share), 0);
-	assert_int_equal(block_fault_create(r->arena, share, &r->fault), 0);
-	r->late = filter_alloc(r->arena, sizeof(*r->late), &late_ops, r->fault);
-	assert_non_null(r->late);
-	r->x = mount_on(r, &r->late->filter.dev);
-}
-
-static void rig_fini(struct rig *r)
-{
-	ignore_result(extant_unmount(r->x)); /* it may have failed for good */
-	block_close(r->cow);
-	arena_destroy(r->arena);
-}
-
-static int open_file(struct extant *x, const char *path)
-{
-	int fd = extant_open(x, path, O_CREAT | O_RDWR, 0644);
-
-	assert_true(fd >= 0);
-	return fd;
-}
-
-static int64_t put(struct extant *x, int fd, int64_t at, size_t len, char fill)
-{
-	static char buf[8192];
-
-	memset(buf, fill, len);
-	return extant_pwrite(x, fd, buf, len, at);
+	ignore_result(extant_unmount(t->x)); /* it may have failed for good */
+	rig_fini(&t->rig);
 }
 
 static void fill_disk(void)
 {
-	char cmd[256];
 	struct extant *x = NULL;
 	int64_t at = 0;
 	int fd;
 
-	(void)snprintf(cmd, sizeof(cmd), "mke2fs -q -F -t ext4 -b 1024 -N 64 %s 8M >/dev/null", image);
-	assert_int_equal(system(cmd), 0);
+	make_image("-b 1024", "8M");
 	assert_int_equal(extant_mount(image, NULL, &x), 0);
 	fd = open_file(x, "/filler");
 	while (put(x, fd, at, 1024, 's') == 1024)
@@ -161,16 +108,6 @@ static void make_empty(struct extant *x, int fd)
 	assert_int_equal(extant_fsync(x, fd), 0);
 }
 
-/* Whatever is wanted is read again. */
-static int forget(void *arg)
-{
-	struct ext4_fs *fs = arg;
-	int err = jbd2_journal_flush(fs->journal);
-
-	buffer_cache_invalidate(fs->buffers);
-	return err;
-}
-
 static int commit(void *arg)
 {
 	struct ext4_fs *fs = arg;
@@ -180,28 +117,22 @@ static int commit(void *arg)
 }
 
 /* What the power failure left of the file, to `len` bytes of it. */
-static int64_t read_after_failure(struct rig *r, uint8_t *buf, size_t len)
+static int64_t read_after_failure(struct trial *t, uint8_t *buf, size_t len)
 {
-	struct block_device *share, *copy;
-	struct extant *x;
-	int64_t n;
-	int fd;
+	struct extant *x = mount_after_failure(&t->rig);
+	int fd = open_file(x, "/a");
+	int64_t n = extant_pread(x, fd, buf, len, 0);
 
-	assert_int_equal(block_share_create(r->arena, r->cow, &share), 0);
-	assert_int_equal(block_cow_create(r->arena, share, &copy), 0);
-	x = mount_on(r, copy);
-	fd = open_file(x, "/a");
-	n = extant_pread(x, fd, buf, len, 0);
 	assert_true(n >= 0);
 	assert_int_equal(extant_close(x, fd), 0);
 	assert_int_equal(extant_unmount(x), 0);
 	return n;
 }
 
-static void assert_nothing_stale(struct rig *r)
+static void assert_nothing_stale(struct trial *t)
 {
 	static uint8_t buf[1 << 19];
-	int64_t n = read_after_failure(r, buf, sizeof(buf));
+	int64_t n = read_after_failure(t, buf, sizeof(buf));
 
 	assert_null(memchr(buf, 's', (size_t)n));
 }
@@ -214,23 +145,23 @@ struct file {
 /* True: a read failed. */
 static bool write_back(const struct file *f, uint64_t nth)
 {
+	struct trial t;
 	bool failed;
-	struct rig r;
 	int fd;
 
-	rig_init(&r);
-	fd = open_file(r.x, "/a");
-	f->make(r.x, fd);
-	assert_int_equal(put(r.x, fd, at_block(f->first), 10, 'a'), 10);
-	assert_int_equal(put(r.x, fd, at_block(f->second), 10, 'b'), 10);
-	assert_int_equal(task_call(r.x->sched, "forget", forget, r.x->vfs->fs), 0);
-	block_fault_at(r.fault, FAULT_READ, nth, -EIO, false);
-	failed = extant_fsync(r.x, fd) != 0;
-	block_fault_clear(r.fault);
-	assert_int_equal(task_call(r.x->sched, "commit", commit, r.x->vfs->fs), 0);
-	assert_nothing_stale(&r);
-	ignore_result(extant_close(r.x, fd));
-	rig_fini(&r);
+	trial_init(&t);
+	fd = open_file(t.x, "/a");
+	f->make(t.x, fd);
+	assert_int_equal(put(t.x, fd, at_block(f->first), 10, 'a'), 10);
+	assert_int_equal(put(t.x, fd, at_block(f->second), 10, 'b'), 10);
+	forget(t.x);
+	block_fault_at(t.rig.fault, FAULT_READ, nth, -EIO, false);
+	failed = extant_fsync(t.x, fd) != 0;
+	block_fault_clear(t.rig.fault);
+	assert_int_equal(task_call(t.x->sched, "commit", commit, t.x->vfs->fs), 0);
+	assert_nothing_stale(&t);
+	ignore_result(extant_close(t.x, fd));
+	trial_fini(&t);
 	return failed;
 }
 
@@ -264,7 +195,7 @@ static void reads_fail_without_a_tree(void **state)
 #define PUNCH_LEN	200
 
 struct slow {
-	struct rig rig;
+	struct trial trial;
 	int fd;
 };
 
@@ -272,21 +203,21 @@ static void sync_it(void *arg)
 {
 	struct slow *s = arg;
 
-	assert_int_equal(extant_fsync(s->rig.x, s->fd), 0);
+	assert_int_equal(extant_fsync(s->trial.x, s->fd), 0);
 }
 
 static int punch_meanwhile(void *arg)
 {
 	struct slow *s = arg;
+	struct extant *x = s->trial.x;
 	struct task *t;
 
-	s->rig.late->write_ns = WRITE_NS;
-	assert_int_equal(task_spawn(s->rig.x->sched, "sync", sync_it, s, &t), 0);
+	s->trial.late->write_ns = WRITE_NS;
+	assert_int_equal(task_spawn(x->sched, "sync", sync_it, s, &t), 0);
 	task_sleep(WRITE_NS / 5);
-	assert_int_equal(extant_fallocate(s->rig.x, s->fd,
-					  FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PUNCH_FROM,
-					  PUNCH_LEN), 0);
-	ignore_result(commit(s->rig.x->vfs->fs));
+	assert_int_equal(extant_fallocate(x, s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					  PUNCH_FROM, PUNCH_LEN), 0);
+	ignore_result(commit(x->vfs->fs));
 	task_join(t);
 	return 0;
 }
@@ -297,17 +228,17 @@ static void punched_while_written(void **state)
 	struct slow s;
 
 	(void)state;
-	rig_init(&s.rig);
-	s.fd = open_file(s.rig.x, "/a");
-	assert_int_equal(put(s.rig.x, s.fd, 0, 4096, 'a'), 4096);
-	assert_int_equal(extant_fsync(s.rig.x, s.fd), 0);
-	assert_int_equal(put(s.rig.x, s.fd, 0, 4096, 'b'), 4096);
-	assert_int_equal(task_call(s.rig.x->sched, "main", punch_meanwhile, &s), 0);
-	assert_int_equal(read_after_failure(&s.rig, buf, sizeof(buf)), 4096);
+	trial_init(&s.trial);
+	s.fd = open_file(s.trial.x, "/a");
+	assert_int_equal(put(s.trial.x, s.fd, 0, 4096, 'a'), 4096);
+	assert_int_equal(extant_fsync(s.trial.x, s.fd), 0);
+	assert_int_equal(put(s.trial.x, s.fd, 0, 4096, 'b'), 4096);
+	assert_int_equal(task_call(s.trial.x->sched, "main", punch_meanwhile, &s), 0);
+	assert_int_equal(read_after_failure(&s.trial, buf, sizeof(buf)), 4096);
 	assert_int_equal(buf[PUNCH_FROM - 1], 'b');
 	assert_null(memchr(buf + PUNCH_FROM, 'b', PUNCH_LEN));
-	assert_int_equal(extant_close(s.rig.x, s.fd), 0);
-	rig_fini(&s.rig);
+	assert_int_equal(extant_close(s.trial.x, s.fd), 0);
+	trial_fini(&s.trial);
 }
 
 int main(void)
@@ -317,14 +248,10 @@ int main(void)
 		cmocka_unit_test(reads_fail_without_a_tree),
 		cmocka_unit_test(punched_while_written),
 	};
-	int fd = mkstemp(image), failed;
+	int failed = prepare_test();
 
-	if (fd < 0 || system("PATH=$PATH:/sbin:/usr/sbin command -v mke2fs >/dev/null")) {
-		printf("skipped: no mke2fs\n");
-		return 77;
-	}
-	close(fd);
-	(void)setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	if (failed)
+		return failed;
 	fill_disk();
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	(void)unlink(image);
