@@ -159,10 +159,11 @@ must_check int ext4_force_split_extent_at(struct handle *h, struct ext_path *p, 
 enum ext_shift_direction { EXT_SHIFT_LEFT, EXT_SHIFT_RIGHT };
 /*
  * Extents from block `from` on move by `shift` blocks; to the left, into a hole. map_lock held for writing;
- * extends `h`, or restarts it: then map_lock is let go meanwhile.
+ * extends `h`, or restarts it: then map_lock is let go meanwhile. *moved: what has moved when it ends, with
+ * an error too.
  */
 must_check int ext4_ext_shift_extents(struct handle *h, struct inode *inode, ext4_lblk_t from, uint32_t shift,
-				      enum ext_shift_direction direction);
+				      enum ext_shift_direction direction, bool *moved);
 /* The last extent would still end within what a file can have. */
 bool ext4_ext_can_shift_right(struct inode *inode, uint32_t shift);
 /*

@@ -19,7 +19,7 @@ struct shifting {
 	struct inode *inode;
 	ext4_lblk_t from;		/* extents that begin before it stay */
 	uint32_t shift;
-	bool left, restarted;
+	bool left, restarted, moved;
 	struct ext_path path;
 };
 
@@ -73,6 +73,7 @@ static int move_entries(struct shifting *s, int first)
 		return err;
 	for (int at = first; at < ext_entries(leaf); at++)
 		move_entry(s, at);
+	s->moved = true;
 	for (int at = max(first - 1, 0); s->left && at < ext_entries(leaf); at++)
 		(void)ext4_ext_join_following(p, at);
 	err = __ext4_ext_dirty(s->h, p, p->depth);
@@ -178,7 +179,7 @@ static int check_room(struct shifting *s)
 }
 
 int ext4_ext_shift_extents(struct handle *h, struct inode *inode, ext4_lblk_t from, uint32_t shift,
-			   enum ext_shift_direction direction)
+			   enum ext_shift_direction direction, bool *moved)
 {
 	struct shifting s = { h,
 			      inode,
@@ -195,6 +196,7 @@ int ext4_ext_shift_extents(struct handle *h, struct inode *inode, ext4_lblk_t fr
 	if (!err)
 		err = s.left ? shift_left(&s) : shift_right(&s);
 	ext4_ext_path_put(&s.path);
+	*moved = s.moved;
 	return err;
 }
 

@@ -6,7 +6,8 @@
  * All pages from the first moved byte on are written and dropped before, since pages know their
  * place. The extents move in the handle, which is restarted between two nodes when it must be: a
  * crash there leaves a sound file of which a part has moved, as on Linux. The size grows before an
- * insertion and shrinks after a collapse, so that at no time a moved block lies behind it.
+ * insertion and shrinks after a collapse, so that at no time a moved block lies behind it. An
+ * insertion that fails before anything has moved leaves the size as it was; later, it has grown.
  *
  * Locks: inode->lock and invalidate_lock for writing, map_lock while extents move.
  */
@@ -58,6 +59,7 @@ static void note_sync(struct handle *h, struct inode *inode)
 static int collapse_extents(struct handle *h, struct inode *inode, ext4_lblk_t first,
 			    ext4_lblk_t end)
 {
+	bool moved;
 	int err;
 
 	ext4_discard_preallocations(inode);
@@ -67,7 +69,7 @@ static int collapse_extents(struct handle *h, struct inode *inode, ext4_lblk_t f
 	if (err)
 		return err;
 	ext4_discard_preallocations(inode);
-	return ext4_ext_shift_extents(h, inode, end, end - first, EXT_SHIFT_LEFT);
+	return ext4_ext_shift_extents(h, inode, end, end - first, EXT_SHIFT_LEFT, &moved);
 }
 
 static int collapse_in(struct handle *h, struct inode *inode, uint64_t offset, uint64_t len)
@@ -143,26 +145,41 @@ static int cut_at(struct handle *h, struct inode *inode, ext4_lblk_t lblk)
 	return ext4_force_split_extent_at(h, &p, lblk, true);
 }
 
-static int insert_in(struct handle *h, struct inode *inode, uint64_t offset, uint64_t len)
+/* With map_lock. */
+static int make_room(struct handle *h, struct inode *inode, ext4_lblk_t first, uint32_t len_blocks,
+		     bool *moved)
 {
-	uint8_t bits = inode->fs->geo.block_bits;
-	ext4_lblk_t first = (ext4_lblk_t)(offset >> bits);
 	int err;
 
-	set_size(inode, inode->size + len);
-	ext4_touch_times(inode);
-	err = __ext4_mark_inode_dirty(h, inode, "ext4_insert_range");
-	if (err)
-		return err;
-	rwlock_write(&inode->map_lock);
+	*moved = false;
 	ext4_discard_preallocations(inode);
 	err = cut_at(h, inode, first);
 	if (!err)
 		err = ext4_es_remove_extent(inode, first, EXT_LBLK_END - first);
-	if (!err)
-		err = ext4_ext_shift_extents(h, inode, first, (uint32_t)(len >> bits),
-					     EXT_SHIFT_RIGHT);
+	return err ? err : ext4_ext_shift_extents(h, inode, first, len_blocks, EXT_SHIFT_RIGHT, moved);
+}
+
+static int insert_in(struct handle *h, struct inode *inode, uint64_t offset, uint64_t len)
+{
+	uint8_t bits = inode->fs->geo.block_bits;
+	uint64_t size = inode->size;
+	bool moved;
+	int err;
+
+	set_size(inode, size + len);
+	ext4_touch_times(inode);
+	err = __ext4_mark_inode_dirty(h, inode, "ext4_insert_range");
+	if (err) {
+		set_size(inode, size);
+		return err;
+	}
+	rwlock_write(&inode->map_lock);
+	err = make_room(h, inode, (ext4_lblk_t)(offset >> bits), (uint32_t)(len >> bits), &moved);
 	rwlock_unwrite(&inode->map_lock);
+	if (err && !moved) {
+		set_size(inode, size);
+		ignore_result(__ext4_mark_inode_dirty(h, inode, "ext4_insert_range"));
+	}
 	note_sync(h, inode);
 	ext4_update_fsync_trans(h, inode, true);
 	return err;
