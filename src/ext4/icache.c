@@ -7,6 +7,7 @@
  *
  *	refs   > 0      in use
  *	refs  == 0      idle: stays, until memory is wanted or its last link is gone
+ *	refs  == ASKED  the shrinker looks whether it may go: for moments only, who wants it looks again
  *	refs  == DEAD   being evicted: invisible to look-ups; who wants the number waits until it is gone
  *
  * An inode that is being read or made is INODE_NEW: found, but waited for.
@@ -17,6 +18,7 @@
 #include "ext4/inode_internal.h"
 
 #define DEAD		INT32_MIN
+#define ASKED		(INT32_MIN + 1)
 #define BUCKETS_FIRST	64
 
 struct inode_table {
@@ -70,14 +72,27 @@ static struct inode *find(struct inode_cache *c, uint32_t ino)
 	return i;
 }
 
+/* Any but ASKED, which does not last: whoever asks takes no lock and waits for nothing meanwhile. */
+static int32_t refs_of(struct inode *i)
+{
+	int32_t refs;
+
+	while ((refs = atomic_load_explicit(&i->refs, memory_order_relaxed)) == ASKED)
+		task_yield();
+	return refs;
+}
+
 bool ext4_itake(struct inode *i)
 {
-	int32_t refs = atomic_load_explicit(&i->refs, memory_order_relaxed);
+	int32_t refs = refs_of(i);
 
-	while (refs >= 0)
+	while (refs >= 0) {
 		if (atomic_compare_exchange_weak_explicit(
 			    &i->refs, &refs, refs + 1, memory_order_acq_rel, memory_order_relaxed))
 			return true;
+		if (refs == ASKED)
+			refs = refs_of(i);
+	}
 	return false;
 }
 
@@ -332,8 +347,15 @@ static bool drop_reference(struct inode *i)
 	if (atomic_fetch_sub_explicit(&i->refs, 1, memory_order_acq_rel) > 1)
 		return false;
 	trace(i->fs, ext4_drop_inode, i->ino, !i->nlink);
-	/* Else it stays idle; or somebody took it again, and will be the last. */
-	return !i->nlink && atomic_compare_exchange_strong(&i->refs, &idle, DEAD);
+	if (i->nlink)
+		return false; /* it stays idle */
+	while (!atomic_compare_exchange_strong(&i->refs, &idle, DEAD)) {
+		if (idle != ASKED)
+			return false; /* somebody took it again, and will be the last */
+		task_yield();
+		idle = 0;
+	}
+	return true;
 }
 
 void ext4_iput(struct inode *i)
@@ -379,6 +401,22 @@ static bool can_drop(struct inode *i)
 	       !inode_is(i, INODE_NEW | INODE_ORPHAN | INODE_DIRTY_TIME);
 }
 
+/*
+ * It is idle, and may go: DEAD then. What can be dropped is asked only once nobody can take it, or who does in between
+ * could leave something in it.
+ */
+static bool take_for_dropping(struct inode *i)
+{
+	int32_t idle = 0;
+	bool drop;
+
+	if (!atomic_compare_exchange_strong(&i->refs, &idle, ASKED))
+		return false;
+	drop = can_drop(i);
+	atomic_store(&i->refs, drop ? DEAD : 0);
+	return drop;
+}
+
 static size_t shrink(void *arg, size_t want)
 {
 	struct inode_cache *c = arg;
@@ -390,12 +428,9 @@ static size_t shrink(void *arg, size_t want)
 	list_init(&dropped);
 	mutex_lock(&c->lock);
 	list_for_each_safe(i, tmp, &c->lru, lru) {
-		int32_t idle = 0;
-
 		if (freed >= want || ++looks > c->count + 16)
 			break;
-		if (atomic_load(&i->refs) || !can_drop(i) ||
-		    !atomic_compare_exchange_strong(&i->refs, &idle, DEAD))
+		if (!take_for_dropping(i))
 			continue;
 		unlink_out(c, i);
 		list_add_tail(&dropped, &i->lru);
