@@ -9,6 +9,7 @@
 #include <string.h>
 #include "base/assert.h"
 #include "ext4/csum.h"
+#include "ext4/disk.h"
 #include "ext4/inode_internal.h"
 #include "ext4/kinds.h"
 #include "ext4/verify.h"
@@ -163,8 +164,7 @@ static void from_disk(struct inode *i, const struct ext4_inode *raw)
 		i->size |= (uint64_t)le32_get(raw->i_size_high) << 32;
 	i->disk_size = i->size;
 	i->blocks = blocks_from_disk(fs, raw);
-	i->file_acl = le32_get(raw->i_file_acl_lo) | (uint64_t)le16_get(raw->l_i_file_acl_high)
-							     << 32;
+	i->file_acl = ext4_raw_file_acl(&fs->geo, raw);
 	i->dtime_or_next_orphan = le32_get(raw->i_dtime);
 	memcpy(i->i_data, raw->i_block, sizeof(i->i_data));
 	if (fs->geo.inode_size > EXT4_GOOD_OLD_INODE_SIZE)
@@ -266,7 +266,7 @@ static void to_disk(struct inode *i, struct ext4_inode *raw)
 	raw->i_dtime = le32_of(i->dtime_or_next_orphan);
 	raw->i_generation = le32_of(i->generation);
 	raw->i_file_acl_lo = le32_of((uint32_t)i->file_acl);
-	raw->l_i_file_acl_high = le16_of((uint16_t)(i->file_acl >> 32));
+	raw->l_i_file_acl_high = le16_of((uint16_t)(i->file_acl >> 32)); /* 0 without 64bit */
 	memcpy(raw->i_block, i->i_data, sizeof(i->i_data));
 	raw->l_i_version = le32_of((uint32_t)i->version);
 	if (HAS_FIELD(i, i_version_hi))
@@ -313,7 +313,7 @@ void ext4_update_fsync_trans(struct handle *h, struct inode *i, bool datasync)
 		atomic_store_explicit(&i->datasync_tid, tid, memory_order_relaxed);
 }
 
-/* Files above 2 GiB want the feature that says so. */
+/* Files that come to be above 2 GiB want the feature that says so; who makes them larger has a credit for it. */
 static int want_large_file(struct handle *h, struct inode *i)
 {
 	struct ext4_fs *fs = i->fs;
@@ -344,12 +344,14 @@ int ext4_put_inode_tail(struct handle *h, struct inode *i, const uint8_t *tail)
 		err = ext4_journal_get_write_access(fs, h, b);
 	if (err)
 		return err;
+	/* An fsync that finds no stamps to write must know which commit has them: that comes first. */
+	ext4_update_fsync_trans(h, i, false);
 	ext4_lazytime_forget(i);
 	resized = fill_raw(i, (void *)(b->data + offset), tail);
 	err = ext4_handle_dirty_metadata(fs, h, i->ino, b);
-	if (err)
+	if (err || !resized)
 		return err;
-	ext4_update_fsync_trans(h, i, resized);
+	ext4_update_fsync_trans(h, i, true);
 	return want_large_file(h, i);
 }
 

@@ -7,7 +7,9 @@
  * - when memory is wanted;
  * - a half day after they moved, at the latest.
  *
- * An inode in this state is INODE_DIRTY_TIME and on the list, which does not hold it.
+ * An inode in this state is INODE_DIRTY_TIME and on the list, which does not hold it. It stays so until it is copied
+ * into the table (ext4_put_inode): what cannot be written now is tried again later, and an fsync that comes while the
+ * flusher writes it finds it here, or knows the transaction that has it.
  */
 #include "base/assert.h"
 #include "ext4/data.h"
@@ -18,6 +20,7 @@
 struct lazytimes {
 	struct mutex lock;			/* RANK_DIRTY_INODES */
 	struct list inodes GUARDED_BY(lock);	/* oldest first */
+	uint32_t count GUARDED_BY(lock);
 };
 
 void ext4_lazytime_note(struct inode *inode)
@@ -29,6 +32,7 @@ void ext4_lazytime_note(struct inode *inode)
 		return;
 	inode->lazy_ns = clock_monotonic(inode->fs->clock);
 	list_add_tail(&l->inodes, &inode->lazy);
+	l->count++;
 }
 
 void ext4_lazytime_forget(struct inode *inode)
@@ -38,8 +42,10 @@ void ext4_lazytime_forget(struct inode *inode)
 	if (!(atomic_load(&inode->state) & INODE_DIRTY_TIME))
 		return;
 	guard(&l->lock);
-	if (atomic_fetch_and(&inode->state, ~INODE_DIRTY_TIME) & INODE_DIRTY_TIME)
-		list_remove(&inode->lazy);
+	if (!(atomic_fetch_and(&inode->state, ~INODE_DIRTY_TIME) & INODE_DIRTY_TIME))
+		return;
+	list_remove(&inode->lazy);
+	l->count--;
 }
 
 int ext4_lazytime_write_inode(struct inode *inode)
@@ -47,29 +53,43 @@ int ext4_lazytime_write_inode(struct inode *inode)
 	return atomic_load(&inode->state) & INODE_DIRTY_TIME ? ext4_dirty_inode(inode) : 0;
 }
 
-/* The oldest, off the list and referenced; NULL: none, or none that old. */
-static struct inode *take_oldest(struct lazytimes *l, int64_t before_ns)
+static uint32_t count_of(struct lazytimes *l)
 {
+	guard(&l->lock);
+	return l->count;
+}
+
+/*
+ * The oldest, referenced, with a new age at the end of the list; NULL: none, or none that old. One that is being evicted
+ * leaves the list there.
+ */
+static struct inode *take_oldest(struct ext4_fs *fs, int64_t before_ns)
+{
+	struct lazytimes *l = fs->lazytimes;
 	struct inode *inode;
 
 	guard(&l->lock);
-	while ((inode = list_first(&l->inodes, struct inode, lazy)) != NULL) {
+	list_for_each(inode, &l->inodes, lazy) {
 		if (inode->lazy_ns > before_ns)
 			return NULL;
+		if (!ext4_itake(inode))
+			continue;
 		list_remove(&inode->lazy);
-		atomic_fetch_and(&inode->state, ~INODE_DIRTY_TIME);
-		if (ext4_itake(inode))
-			return inode;
+		list_add_tail(&l->inodes, &inode->lazy);
+		inode->lazy_ns = clock_monotonic(fs->clock);
+		return inode;
 	}
 	return NULL;
 }
 
+/* Each once: those that an error leaves on the list are at its end. */
 static int write_before(struct ext4_fs *fs, int64_t before_ns)
 {
+	uint32_t count = count_of(fs->lazytimes);
 	struct inode *inode;
 	int err = 0, last;
 
-	while ((inode = take_oldest(fs->lazytimes, before_ns)) != NULL) {
+	while (count-- && (inode = take_oldest(fs, before_ns)) != NULL) {
 		last = ext4_dirty_inode(inode);
 		err = err ? err : last;
 		ext4_iput(inode);
