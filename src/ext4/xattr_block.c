@@ -108,6 +108,17 @@ static int release_block(struct handle *h, struct inode *inode, struct buffer *b
 		    : account(inode, -1);
 }
 
+/* Takes it back: the inode uses the block no longer, which it has just begun to use. */
+static void give_up(struct handle *h, struct inode *inode, ext4_fsblk_t block)
+{
+	struct buffer *b;
+	int err = read_block(inode->fs, block, &b);
+
+	if (!err)
+		err = release_block(h, inode, b);
+	ignore_result(err); /* the first error is the one to be told */
+}
+
 /* ---- one user more */
 
 static bool same_content(const struct ext4_fs *fs, const struct buffer *b, const uint8_t *content)
@@ -130,9 +141,10 @@ static int try_share(struct handle *h, struct inode *inode, ext4_fsblk_t block,
 	/* It may have been freed since it was found, and be something else now. */
 	if (xattr_cache_next(fs, hash, block - 1) != block)
 		return 0;
-	err = read_block(fs, block, &b);
-	if (err)
-		return err;
+	if (read_block(fs, block, &b)) { /* of no use to anybody new; whose it is will be told */
+		xattr_cache_remove(fs, hash, block);
+		return 0;
+	}
 	users = le32_get(header_of(b)->h_refcount);
 	if (users >= EXT4_XATTR_REFCOUNT_MAX || le32_get(header_of(b)->h_hash) != hash ||
 	    !same_content(fs, b, content))
@@ -156,7 +168,12 @@ static int share(struct handle *h, struct inode *inode, const uint8_t *content, 
 	while (!err && !*out && (block = xattr_cache_next(inode->fs, hash, block)) != 0)
 		if (block != inode->file_acl)
 			err = try_share(h, inode, block, content, out);
-	return !err && *out ? account(inode, 1) : err;
+	if (err || !*out)
+		return err;
+	err = account(inode, 1);
+	if (err)
+		give_up(h, inode, *out);
+	return err;
 }
 
 /* ---- its own block */
@@ -220,17 +237,6 @@ static void fill_header(uint8_t *content)
 					   .h_refcount = le32_of(1),
 					   .h_blocks = le32_of(1) };
 	hdr->h_hash = le32_of(ext4_xattr_hash_block(content));
-}
-
-/* Takes it back: the inode uses the block no longer, which it has just begun to use. */
-static void give_up(struct handle *h, struct inode *inode, ext4_fsblk_t block)
-{
-	struct buffer *b;
-	int err = read_block(inode->fs, block, &b);
-
-	if (!err)
-		err = release_block(h, inode, b);
-	ignore_result(err); /* the first error is the one to be told */
 }
 
 /*

@@ -265,6 +265,78 @@ static void meeting_values_are_refused(void **state)
 	test_mount_remove(&m);
 }
 
+/* The block's bytes in the image, damaged and mended from outside. */
+static void flip_block(const struct test_mount *m, uint64_t block)
+{
+	int fd = open(m->path, O_RDWR);
+	uint32_t size = m->fs->geo.block_size;
+	uint8_t bytes[4096];
+
+	assert_true(fd >= 0 && size <= sizeof(bytes));
+	assert_int_equal(pread(fd, bytes, size, (off_t)(block * size)), size);
+	for (uint32_t i = 0; i < size; i++)
+		bytes[i] ^= 0xff;
+	assert_int_equal(pwrite(fd, bytes, size, (off_t)(block * size)), size);
+	(void)close(fd);
+}
+
+/* What cannot be read is not shared, and nobody who would have shared it fails. */
+static void a_damaged_block_is_not_shared(void **state)
+{
+	struct test_mount m;
+	struct inode *a, *b;
+	uint64_t block;
+
+	(void)state;
+	test_mount_make(&m, "16M", "", NULL);
+	test_mount_open(&m);
+	a = file(&m, "a");
+	b = file(&m, "b");
+	assert_int_equal(set(a, "x", 's', 500, 0), 0);
+	block = a->file_acl;
+	assert_int_equal(ext4_sync_filesystem(m.fs), 0);
+	assert_int_equal(jbd2_journal_flush(m.fs->journal), 0);
+	flip_block(&m, block);
+	buffer_forget(m.fs->buffers, block);
+	assert_int_equal(set(b, "x", 's', 500, 0), 0);
+	assert_int_not_equal(b->file_acl, block);
+	expect(b, "x", 's', 500);
+	flip_block(&m, block);
+	expect(a, "x", 's', 500);
+	ext4_iput(a);
+	ext4_iput(b);
+	test_mount_close(&m);
+	test_mount_fsck(&m);
+	test_mount_remove(&m);
+}
+
+/* Without 64bit the upper half of the block's number means nothing, and is written as 0. */
+static void the_upper_half_is_left_out(void **state)
+{
+	struct test_mount m;
+	struct inode *i;
+	char command[200];
+
+	(void)state;
+	test_mount_make(&m, "16M", "-O ^64bit,^metadata_csum", NULL);
+	test_mount_open(&m);
+	i = file(&m, "f");
+	assert_int_equal(set(i, "x", 's', 500, 0), 0);
+	ext4_iput(i);
+	test_mount_close(&m);
+	(void)snprintf(command, sizeof(command), "PATH=$PATH:/sbin debugfs -w -R 'sif f file_acl_high 7' %s 2> /dev/null",
+		       m.path);
+	assert_int_equal(test_shell(command), 0);
+	test_mount_open(&m);
+	i = file(&m, "f");
+	expect(i, "x", 's', 500);
+	assert_int_equal(set(i, "x", 't', 600, 0), 0);
+	ext4_iput(i);
+	test_mount_close(&m);
+	test_mount_fsck(&m);
+	test_mount_remove(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +345,8 @@ int main(void)
 		cmocka_unit_test(same_blocks_are_shared),
 		cmocka_unit_test(a_full_block_is_left_alone),
 		cmocka_unit_test(meeting_values_are_refused),
+		cmocka_unit_test(a_damaged_block_is_not_shared),
+		cmocka_unit_test(the_upper_half_is_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
