@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,6 +132,51 @@ static void a_shared_value_stays_found(void **state)
 	close_image(r.x);
 }
 
+/* ---- */
+
+static void *write_as_somebody(void *arg)
+{
+	struct extant_identity who = { .uid = 1000, .gid = 1000 };
+	struct race *r = arg;
+	struct extant *user;
+	int fd;
+
+	r->wrong += extant_as(r->x, &who, &user) != 0;
+	fd = extant_open(user, "/a", O_WRONLY, 0);
+	while (!atomic_load(&r->done)) {
+		r->wrong += extant_pwrite(user, fd, "w", 1, 0) != 1;
+		r->looked++;
+	}
+	r->wrong += extant_close(user, fd) != 0;
+	extant_as_end(user);
+	return NULL;
+}
+
+/* A write that ended after the mode was set has taken the bits away, whatever other writes found before. */
+static void set_id_bits_fall_each_time(void **state)
+{
+	struct race r = { .x = open_image("") };
+	struct extant_stat st;
+	pthread_t t;
+
+	(void)state;
+	make(r.x, "/a");
+	ok(extant_chown(r.x, "/a", 1000, 1000));
+	t = beside(&r, write_as_somebody);
+	for (int i = 0; i < CHANGES / 50; i++) {
+		unsigned before;
+
+		ok(extant_chmod(r.x, "/a", 04755));
+		before = atomic_load(&r.looked);
+		while (atomic_load(&r.looked) < before + 2)
+			sched_yield();
+		ok(extant_stat(r.x, "/a", &st));
+		r.wrong += st.mode != 0100755;
+	}
+	end_race(&r, t);
+	close_image(r.x);
+}
+
 static int remove_dir(void **state)
 {
 	char cmd[300];
@@ -144,6 +190,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_shared_value_stays_found),
+		cmocka_unit_test(set_id_bits_fall_each_time),
 	};
 
 	if (system("PATH=$PATH:/sbin:/usr/sbin; command -v mke2fs >/dev/null && command -v e2fsck >/dev/null"))

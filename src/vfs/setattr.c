@@ -89,14 +89,19 @@ static int set(struct vfs *v, struct inode *inode, void *arg)
 static int chmod_common(struct vfs *v, struct inode *inode, void *arg)
 {
 	struct ext4_setattr a = *(const struct ext4_setattr *)arg;
+	int err;
 
-	TRACE_SCOPE(v->fs, chmod_common);
+	TRACE_SCOPE(v->fs, chmod_common, notify_change);
 	if (EXT4_S_ISLNK(inode->mode))
 		return -EOPNOTSUPP;
+	guard_write(&inode->lock);
+	err = may_set(v, inode, &a);
+	if (err)
+		return err;
 	if (!vfs_keeps_sgid(v, inode->gid))
 		a.mode = (uint16_t)(a.mode & ~02000);
 	atomic_fetch_and(&inode->state, ~INODE_NO_PRIVS);
-	return set(v, inode, &a);
+	return ext4_setattr(inode, &a);
 }
 
 int vfs_chmod(struct vfs *v, const char *path, uint32_t mode)
