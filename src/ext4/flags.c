@@ -121,22 +121,49 @@ static int ext4_change_inode_journal_flag(struct inode *inode)
 	return err ? err : toggle(inode, EXT4_JOURNAL_DATA_FL, "ext4_change_inode_journal_flag");
 }
 
-/* An inode that has blocks keeps the kind of map it has. */
+/*
+ * An empty map of the other kind, and the flag that says so: nobody sees one without the other. An inode that has
+ * blocks, or is promised some, keeps the kind it has. map_lock held for writing.
+ */
+static int swap_map(struct inode *inode)
+{
+	uint64_t own = inode->file_acl ? inode->fs->geo.block_size / 512 : 0;
+
+	if (inode->blocks > own || inode->reserved_blocks)
+		return -EOPNOTSUPP;
+	if (inode->flags & EXT4_EXTENTS_FL)
+		memset(inode->i_data, 0, sizeof(inode->i_data));
+	else
+		ext4_ext_init_root(inode);
+	attr_write_begin(inode);
+	inode->flags ^= EXT4_EXTENTS_FL;
+	attr_write_end(inode);
+	ignore_result(ext4_es_remove_extent(inode, 0, UINT32_MAX)); /* holes alone: cannot fail */
+	return 0;
+}
+
 static int change_map(struct inode *inode)
 {
 	struct ext4_fs *fs = inode->fs;
-	uint64_t own = inode->file_acl ? fs->geo.block_size / 512 : 0;
+	struct handle *h;
+	int err, stop;
 
-	if (!(fs->geo.feature_incompat & EXT4_FEATURE_INCOMPAT_EXTENTS) ||
-	    !EXT4_S_ISREG(inode->mode) || inode->blocks > own || inode->reserved_blocks)
+	if (!(fs->geo.feature_incompat & EXT4_FEATURE_INCOMPAT_EXTENTS) || !EXT4_S_ISREG(inode->mode))
 		return -EOPNOTSUPP;
+	/* A block map reaches less far, and a file that is larger would be damage. */
+	if (inode->flags & EXT4_EXTENTS_FL && inode->size > ext4_ind_max_size(&fs->geo))
+		return -EFBIG;
+	err = __ext4_journal_start(fs, inode->ino, "ext4_ioctl_setflags", __LINE__, HT_INODE, 1, 0, &h);
+	if (err)
+		return err;
 	rwlock_write(&inode->map_lock);
-	memset(inode->i_data, 0, sizeof(inode->i_data));
-	if (!(inode->flags & EXT4_EXTENTS_FL))
-		ext4_ext_init_root(inode);
-	ignore_result(ext4_es_remove_extent(inode, 0, UINT32_MAX)); /* holes alone: cannot fail */
+	err = swap_map(inode);
 	rwlock_unwrite(&inode->map_lock);
-	return toggle(inode, EXT4_EXTENTS_FL, "ext4_ioctl_setflags");
+	if (!err)
+		err = __ext4_mark_inode_dirty(h, inode, "ext4_ioctl_setflags");
+	h->sync = true;
+	stop = ext4_journal_stop(fs, h);
+	return err ? err : stop;
 }
 
 int ext4_ioctl_setflags(struct inode *inode, uint32_t flags)

@@ -373,7 +373,7 @@ static void inherit_group(struct inode *i, const struct inode *dir, uint16_t mod
 	i->mode = mode;
 	if (set_gid && EXT4_S_ISDIR(mode))
 		i->mode = mode | 02000;
-	else if (set_gid && acts && cred->uid && cred->gid != dir->gid)
+	else if (set_gid && acts && cred->uid && !ext4_in_group(cred, dir->gid))
 		i->mode = (uint16_t)(mode & ~02000);
 }
 

@@ -158,12 +158,36 @@ static void set_id_bits_fall(void **state)
 	ok(extant_chmod(x, "/f", 06777));
 	ok(extant_truncate(user, "/f", 0));
 	assert_int_equal(look("/f").mode & 07777, 0777);
+	ok(extant_chmod(x, "/f", 06777));
+	fd = extant_open(user, "/f", O_WRONLY, 0);
+	ok(extant_fallocate(user, fd, FALLOC_FL_KEEP_SIZE, 0, 1));
+	ok(extant_close(user, fd));
+	assert_int_equal(look("/f").mode & 07777, 0777);
 	ok(extant_chmod(x, "/f", 06767)); /* without x for the group it means something else */
 	ok(extant_chown(x, "/f", 1000, 1000));
 	assert_int_equal(look("/f").mode & 07777, 02767);
 	ok(extant_chown(x, "/f", UINT32_MAX, 60)); /* not his: he cannot keep the bit */
 	ok(extant_chmod(user, "/f", 02755));
 	assert_int_equal(look("/f").mode & 07777, 0755);
+}
+
+/* Who is of the directory's group, though it is not his first, may make programs that act for it. */
+static void groups_are_inherited(void **state)
+{
+	int fd;
+
+	(void)state;
+	ok(extant_mkdir(x, "/d", 0755));
+	ok(extant_chown(x, "/d", UINT32_MAX, 50));
+	ok(extant_chmod(x, "/d", 02777));
+	fd = extant_open(user, "/d/his", O_CREAT | O_WRONLY, 02750);
+	ok(extant_close(user, fd));
+	assert_int_equal(look("/d/his").gid, 50);
+	assert_int_equal(look("/d/his").mode & 07777, 02750);
+	fd = extant_open(friend, "/d/theirs", O_CREAT | O_WRONLY, 02750);
+	ok(extant_close(friend, fd));
+	assert_int_equal(look("/d/theirs").gid, 50);
+	assert_int_equal(look("/d/theirs").mode & 07777, 0750);
 }
 
 static void times(void **state)
@@ -252,6 +276,38 @@ static void flags(void **state)
 	fails(ENOTTY, extant_setversion(x, "/f", 5));
 }
 
+/* What has no blocks may get another kind of map, unless that does not reach to its end. */
+static void kinds_of_maps(void **state)
+{
+	const uint32_t extents = 0x80000;
+	char byte = 0;
+	uint32_t f;
+	int fd;
+
+	(void)state;
+	fd = extant_open(x, "/f", O_CREAT | O_RDWR, 0644);
+	ok(extant_getflags(x, "/f", &f));
+	assert_true(f & extents);
+	ok(extant_ftruncate(x, fd, 5000000000000));
+	fails(EFBIG, extant_setflags(x, "/f", f & ~extents));
+	ok(extant_ftruncate(x, fd, 5000000000));
+	ok(extant_setflags(x, "/f", f & ~extents));
+	assert_int_equal(extant_pwrite(x, fd, "m", 1, 4999999999), 1);
+	ok(extant_fsync(x, fd));
+	fails(EOPNOTSUPP, extant_setflags(x, "/f", f));
+	ok(extant_close(x, fd));
+	again(NULL);
+	ok(extant_getflags(x, "/f", &f));
+	assert_false(f & extents);
+	fd = extant_open(x, "/f", O_RDWR, 0644);
+	assert_int_equal(extant_pread(x, fd, &byte, 1, 4999999999), 1);
+	assert_int_equal(byte, 'm');
+	ok(extant_ftruncate(x, fd, 0));
+	ok(extant_setflags(x, "/f", f | extents));
+	assert_int_equal(extant_pwrite(x, fd, "x", 1, 4999999999), 1);
+	ok(extant_close(x, fd));
+}
+
 /* Data goes another way from now on, and comes back whole. */
 static void journaled_data(void **state)
 {
@@ -298,6 +354,10 @@ static void names_of_attributes(void **state)
 	assert_int_equal(extant_listxattr(x, "/f", NULL, 0), 7 + 10);
 	fails(ERANGE, extant_listxattr(x, "/f", list, 10));
 	fails(EOPNOTSUPP, extant_setxattr(x, "/f", "other.a", "1", 1, 0));
+	fails(EFAULT, extant_setxattr(x, "/f", "other.a", NULL, 1, 0));
+	fails(EFAULT, extant_setxattr(x, "/missing", "user.a", NULL, 1, 0));
+	fails(E2BIG, extant_setxattr(x, "/f", "user.a", NULL, 70000, 0));
+	ok(extant_setxattr(x, "/f", "user.a", NULL, 0, 0));
 	fails(EINVAL, extant_setxattr(x, "/f", "user.", "1", 1, 0));
 	fails(EINVAL, extant_setxattr(x, "/f", "user.a", "1", 1, 4));
 	fails(ERANGE, extant_setxattr(x, "/f", "", "1", 1, 0));
@@ -409,9 +469,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(owner_and_mode, begin, end),
 		cmocka_unit_test_setup_teardown(set_id_bits_fall, begin, end),
+		cmocka_unit_test_setup_teardown(groups_are_inherited, begin, end),
 		cmocka_unit_test_setup_teardown(times, begin, end),
 		cmocka_unit_test_setup_teardown(lazy_times, begin, end),
 		cmocka_unit_test_setup_teardown(flags, begin, end),
+		cmocka_unit_test_setup_teardown(kinds_of_maps, begin, end),
 		cmocka_unit_test_setup_teardown(journaled_data, begin, end),
 		cmocka_unit_test_setup_teardown(names_of_attributes, begin, end),
 		cmocka_unit_test_setup_teardown(lists_of_rights, begin, end),

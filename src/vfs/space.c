@@ -50,6 +50,20 @@ static int check_file(struct vfs *v, const struct file *f, uint32_t mode, int64_
 	return ext4_writable(v->fs);
 }
 
+/*
+ * As after a write, and first, whatever comes of the rest: set-id bits and capabilities fall, the stamps move. Linux 4.9
+ * left the bits alone, and moved the stamps of what it changed.
+ */
+static int modified(struct vfs *v, struct inode *inode)
+{
+	int err;
+
+	if (v->fs->opt.dialect == DIALECT_4_9)
+		return 0;
+	err = vfs_remove_privs(v, inode);
+	return err ? err : ext4_update_time(inode);
+}
+
 int vfs_fallocate(struct vfs *v, int fd, int mode, int64_t offset, int64_t len)
 {
 	autofile f = NULL;
@@ -69,5 +83,6 @@ int vfs_fallocate(struct vfs *v, int fd, int mode, int64_t offset, int64_t len)
 	budget_throttle(v->fs->budget);
 	sync = (f->flags & O_SYNC) == O_SYNC;
 	guard_write(&f->inode->lock);
-	return ext4_fallocate(f->inode, (uint32_t)mode, (uint64_t)offset, (uint64_t)len, sync);
+	err = modified(v, f->inode);
+	return err ? err : ext4_fallocate(f->inode, (uint32_t)mode, (uint64_t)offset, (uint64_t)len, sync);
 }

@@ -233,7 +233,7 @@ static int prepare_set(struct call *c, const char *name, const void *value, size
 	c->flags = (unsigned)flags;
 	if (!err && size > EXT4_XATTR_SIZE_MAX)
 		err = -E2BIG;
-	return err;
+	return !err && size && !value ? -EFAULT : err;
 }
 
 int vfs_setxattr(struct vfs *v, const char *path, bool follow, const char *name, const void *value,
