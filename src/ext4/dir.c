@@ -341,36 +341,44 @@ int ext4_delete_entry(struct handle *h, struct inode *dir, const struct ext4_dir
  * The next blocks are mapped together and asked for before the first is searched: a linear
  * directory is read as it lies.
  */
-static void read_ahead(struct inode *dir, ext4_lblk_t lblk, ext4_lblk_t count,
-		       struct buffer **ahead)
+struct ahead {
+	struct buffer *b;		/* NULL: a hole, or err */
+	int err;
+};
+
+static void read_ahead(struct inode *dir, ext4_lblk_t lblk, ext4_lblk_t count, struct ahead *ahead)
 {
-	for (ext4_lblk_t i = 0; i < count; i++)
-		if (ext4_getblk(NULL, dir, lblk + i, false, &ahead[i]))
-			ahead[i] = NULL;
-		else if (i && ahead[i] && !(atomic_load(&ahead[i]->state) & BUFFER_UPTODATE))
-			buffer_readahead(dir->fs->buffers, ahead[i]->block, 1);
+	for (ext4_lblk_t i = 0; i < count; i++) {
+		struct buffer *b = NULL;
+
+		ahead[i].err = ext4_getblk(NULL, dir, lblk + i, false, &b);
+		ahead[i].b = b;
+		if (i && b && !(atomic_load(&b->state) & BUFFER_UPTODATE))
+			buffer_readahead(dir->fs->buffers, b->block, 1);
+	}
 }
 
-static int search_one(struct inode *dir, ext4_lblk_t lblk, struct buffer *known,
+static int search_one(struct inode *dir, ext4_lblk_t lblk, const struct ahead *known,
 		      const struct ext4_name *name, struct ext4_dir_place *out)
 {
 	struct buffer_owner owner = owner_of(dir);
-	int err;
+	int err = known->err;
 
-	if (!known)
+	if (!err && !known->b)
 		return ext4_error(dir->fs, dir->ino, 0, "directory has a hole at block %u", lblk);
-	err = buffer_read_held(known, kind_of(dir, lblk), &owner);
 	if (!err)
-		err = ext4_search_dirblock(dir, known, name, &out->offset);
+		err = buffer_read_held(known->b, kind_of(dir, lblk), &owner);
 	if (!err)
-		out->buffer = buffer_hold(known);
+		err = ext4_search_dirblock(dir, known->b, name, &out->offset);
+	if (!err)
+		out->buffer = buffer_hold(known->b);
 	return err;
 }
 
 static int find_linear(struct inode *dir, const struct ext4_name *name, struct ext4_dir_place *out)
 {
 	ext4_lblk_t blocks = (ext4_lblk_t)(dir->size >> dir->fs->geo.block_bits), batch;
-	struct buffer *ahead[READAHEAD_BLOCKS];
+	struct ahead ahead[READAHEAD_BLOCKS];
 	int err = -ENOENT;
 
 	for (ext4_lblk_t at = 0; at < blocks && err == -ENOENT; at += batch) {
@@ -378,8 +386,8 @@ static int find_linear(struct inode *dir, const struct ext4_name *name, struct e
 		read_ahead(dir, at, batch, ahead);
 		for (ext4_lblk_t i = 0; i < batch; i++) {
 			if (err == -ENOENT)
-				err = search_one(dir, at + i, ahead[i], name, out);
-			buffer_put(ahead[i]);
+				err = search_one(dir, at + i, &ahead[i], name, out);
+			buffer_put(ahead[i].b);
 		}
 	}
 	return err;
