@@ -85,6 +85,8 @@ must_check int ext4_block_zero_page_range(struct handle *h, struct inode *inode,
  * handle.
  */
 must_check int ext4_write_mapped_pages(struct inode *inode);
+/* Without a journal: what handles have changed is in place and stable. Holding no handle. */
+must_check int ext4_sync_unjournaled(struct ext4_fs *fs);
 /*
  * Credits to map the blocks of one page, each in an extent of its own, and to log them where data
  * is journaled.

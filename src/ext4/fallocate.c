@@ -295,6 +295,18 @@ static int by_kind(struct inode *inode, uint32_t mode, uint64_t offset, uint64_t
 	return allocate(inode, mode, offset, len);
 }
 
+/* Zeroes at the borders too: with a journal they are ordered before its commit, or logged. */
+static int make_stable(struct inode *inode, uint64_t offset, uint64_t len)
+{
+	struct ext4_fs *fs = inode->fs;
+	int err;
+
+	if (fs->journal)
+		return jbd2_complete_transaction(fs->journal, inode->sync_tid);
+	err = ext4_filemap_write_and_wait(inode, offset, offset + len - 1);
+	return err ? err : ext4_sync_unjournaled(fs);
+}
+
 int ext4_fallocate(struct inode *inode, uint32_t mode, uint64_t offset, uint64_t len, bool sync)
 {
 	struct ext4_fs *fs = inode->fs;
@@ -303,7 +315,5 @@ int ext4_fallocate(struct inode *inode, uint32_t mode, uint64_t offset, uint64_t
 	TRACE_SCOPE(fs, ext4_fallocate);
 	ensure(len && offset + len > offset);
 	err = by_kind(inode, mode, offset, len);
-	if (!err && sync && fs->journal)
-		err = jbd2_complete_transaction(fs->journal, inode->sync_tid);
-	return err;
+	return !err && sync ? make_stable(inode, offset, len) : err;
 }

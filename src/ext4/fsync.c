@@ -60,9 +60,8 @@ static int commit_for(struct inode *inode, bool datasync)
 	return !err && flush ? block_flush(fs->device) : err;
 }
 
-static int sync_unjournaled(struct inode *inode)
+int ext4_sync_unjournaled(struct ext4_fs *fs)
 {
-	struct ext4_fs *fs = inode->fs;
 	int err = ext4_write_unjournaled(fs);
 
 	return !err && fs->opt.barrier ? block_flush(fs->device) : err;
@@ -83,7 +82,7 @@ static int sync_file(struct inode *inode, uint64_t start, uint64_t end, bool dat
 	if (err)
 		return err;
 	if (!fs->journal)
-		return sync_unjournaled(inode);
+		return ext4_sync_unjournaled(fs);
 	/* Journaled data, and with it every directory: what is in the log is what there is to wait for. */
 	if (ext4_should_journal_data(inode))
 		return jbd2_journal_force_commit(fs->journal);

@@ -81,7 +81,7 @@ int vfs_fallocate(struct vfs *v, int fd, int mode, int64_t offset, int64_t len)
 		return err;
 	TRACE_SCOPE(v->fs, vfs_fallocate);
 	budget_throttle(v->fs->budget);
-	sync = (f->flags & O_SYNC) == O_SYNC;
+	sync = f->flags & O_DSYNC; /* O_SYNC includes it */
 	guard_write(&f->inode->lock);
 	err = modified(v, f->inode);
 	return err ? err : ext4_fallocate(f->inode, (uint32_t)mode, (uint64_t)offset, (uint64_t)len, sync);
