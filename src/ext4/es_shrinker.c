@@ -80,6 +80,28 @@ static struct extent_status *steal(struct es_tree *t)
 	return NULL;
 }
 
+int ext4_es_set_aside(struct inode *inode)
+{
+	struct es_shrinker *s = inode->fs->es_shrinker;
+	struct es_tree *t = &inode->es;
+
+	guard(&t->lock);
+	if (!t->delayed || t->spare)
+		return 0;
+	t->spare = arena_new(s->fs->arena, struct extent_status);
+	if (!t->spare)
+		t->spare = reserve_take(s);
+	return t->spare ? 0 : -ENOMEM;
+}
+
+static struct extent_status *take_spare(struct es_tree *t)
+{
+	struct extent_status *es = t->spare;
+
+	t->spare = NULL;
+	return es;
+}
+
 struct extent_status *ext4_es_entry_new(struct inode *inode, bool must)
 {
 	struct es_shrinker *s = inode->fs->es_shrinker;
@@ -90,6 +112,8 @@ struct extent_status *ext4_es_entry_new(struct inode *inode, bool must)
 		reserve_fill(s);
 	if (!es && must)
 		es = reserve_take(s);
+	if (!es && must)
+		es = take_spare(&inode->es);
 	if (es) {
 		budget_charge(s->fs->budget, sizeof(*es));
 		atomic_fetch_add_explicit(&s->entries, 1, memory_order_relaxed);

@@ -35,6 +35,7 @@ void ext4_es_init_tree(struct es_tree *t)
 	mutex_init(&t->lock, RANK_EXTENT_STATUS);
 	t->root.root = NULL;
 	t->cached = NULL;
+	t->spare = NULL;
 	t->count = 0;
 	t->delayed = 0;
 	t->listed = false;
@@ -277,6 +278,8 @@ void ext4_es_clear(struct inode *inode)
 	guard(&inode->es.lock);
 	while ((es = entry_of(rb_first(&inode->es.root))) != NULL)
 		drop(inode, es);
+	arena_free(inode->fs->arena, inode->es.spare);
+	inode->es.spare = NULL;
 	if (inode->es.listed)
 		ext4_es_delist(inode);
 }

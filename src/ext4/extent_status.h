@@ -9,8 +9,8 @@
 #include "ext4/map.h"
 
 /*
- * A new entry, charged to the budget. `must`: losing it would lose a promise, so the reserve and,
- * at last, what this tree can do without are used up before it is NULL.
+ * A new entry, charged to the budget. `must`: losing it would lose a promise, so the reserve, what
+ * was set aside and, at last, what this tree can do without are used up before it is NULL.
  */
 struct extent_status *ext4_es_entry_new(struct inode *inode, bool must) REQUIRES(inode->es.lock);
 void ext4_es_entry_free(struct ext4_fs *fs, struct extent_status *es);

@@ -22,6 +22,7 @@ struct es_tree {			/* extent_status.c */
 	struct mutex lock;		/* RANK_EXTENT_STATUS */
 	struct rb_tree root;
 	struct extent_status *cached;	/* the entry found last */
+	struct extent_status *spare;	/* set aside (ext4_es_set_aside) */
 	uint32_t count;			/* entries */
 	uint32_t delayed;		/* of them, those that memory reclaim must keep */
 	bool listed;			/* memory reclaim knows of it */

@@ -168,6 +168,10 @@ static int create(struct handle *h, struct inode *inode, struct ext4_map *map, u
 	int ret, err;
 
 	guard_write(&inode->map_lock);
+	/* Once promises are used up or void, what is known must say so. */
+	err = ext4_es_set_aside(inode);
+	if (err)
+		return err;
 	ret = ask_tree(h, inode, map, flags);
 	if (ret <= 0)
 		return ret;

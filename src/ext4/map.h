@@ -95,6 +95,11 @@ bool ext4_es_lookup_extent(struct inode *inode, ext4_lblk_t lblk, struct extent_
 must_check int ext4_es_insert_extent(struct inode *inode, ext4_lblk_t lblk, uint32_t len,
 				     ext4_fsblk_t pblk, uint32_t status);
 /*
+ * Before blocks are given to delayed stretches: remembering one that is mapped cannot fail then.
+ * -ENOMEM; map_lock held for writing until it is remembered.
+ */
+must_check int ext4_es_set_aside(struct inode *inode);
+/*
  * Remembers a hole, up to the first delayed block in it
  * {ext4_es_find_delayed_extent_range_enter, _exit, ext4_es_insert_extent}.
  */

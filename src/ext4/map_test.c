@@ -13,6 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "ext4/extent_status.h"
 #include "ext4/map_fake.h"
 
 static struct map_fake *f;
@@ -182,6 +183,46 @@ static void fallocate_voids_promises(void **state)
 	assert_true(map(9, 4, MAP_CREATE, &m) > 0);
 	assert_int_equal(f->reserved, 0);
 	assert_int_equal(f->released, 3);
+}
+
+static int map_without_memory(ext4_lblk_t lblk)
+{
+	struct ext4_map m;
+	int ret;
+
+	arena_fail_at(f->fs.arena, 0);
+	ret = map(lblk, 1, MAP_CREATE | MAP_DELALLOC | MAP_METADATA_NOFAIL, &m);
+	arena_fail_at(f->fs.arena, UINT64_MAX);
+	assert_int_equal(f->reserved, ext4_es_delayed_blocks(&f->inode, 0, 9));
+	return ret;
+}
+
+#define RESERVE 8 /* entries that es_shrinker.c sets aside */
+
+/* A block that is mapped out of the middle of a delayed stretch needs an entry more. */
+static void without_memory_promises_stay_counted(void **state)
+{
+	struct extent_status *taken[RESERVE];
+	struct ext4_map m;
+
+	for (ext4_lblk_t b = 0; b < 10; b++)
+		delay(b);
+	assert_int_equal(map(1, 1, MAP_CREATE | MAP_DELALLOC | MAP_METADATA_NOFAIL, &m), 1);
+	for (int i = 0; i < RESERVE; i++) {
+		arena_fail_at(f->fs.arena, 0);
+		mutex_lock(&f->inode.es.lock);
+		taken[i] = ext4_es_entry_new(&f->inode, true);
+		mutex_unlock(&f->inode.es.lock);
+		assert_non_null(taken[i]);
+	}
+	assert_int_equal(ext4_es_remove_extent(&f->inode, 1, 1), 0); /* it could be done without */
+	assert_int_equal(map_without_memory(4), 1);
+	assert_int_equal(ext4_es_remove_extent(&f->inode, 4, 1), 0);
+	assert_int_equal(map_without_memory(6), -ENOMEM);
+	assert_int_equal(map(6, 1, MAP_CREATE | MAP_DELALLOC | MAP_METADATA_NOFAIL, &m), 1);
+	assert_int_equal(f->reserved, ext4_es_delayed_blocks(&f->inode, 0, 9));
+	for (int i = 0; i < RESERVE; i++)
+		ext4_es_entry_free(&f->fs, taken[i]);
 }
 
 static void a_plain_write_over_a_promise_voids_it(void **state)
@@ -398,6 +439,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(without_space_or_memory_nothing_is_promised, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(fallocate_voids_promises, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_memory_promises_stay_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_plain_write_over_a_promise_voids_it, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(goals_follow_the_extent_before, setup, teardown),
