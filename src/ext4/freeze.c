@@ -50,6 +50,18 @@ static void let_handles_in(struct ext4_fs *fs)
 	gate_open(&fs->unjournaled);
 }
 
+/* The log is in use again. Nothing may change in an image that says that it is clean. */
+static int mark_thawed(struct ext4_fs *fs)
+{
+	int err = ext4_super_mark_thawed(fs);
+
+	if (err) {
+		ext4_message(fs, LOG_ERROR, "thaw: the superblock cannot be written: read-only");
+		ext4_abort(fs, err);
+	}
+	return err;
+}
+
 /* Everything in place, and nothing in the log. */
 static int settle(struct ext4_fs *fs)
 {
@@ -61,7 +73,12 @@ static int settle(struct ext4_fs *fs)
 		err = ext4_write_unjournaled(fs);
 	if (!err && !fs->journal && fs->opt.barrier)
 		err = block_flush(fs->device);
-	return err ? err : ext4_super_mark_frozen(fs);
+	if (err)
+		return err;
+	err = ext4_super_mark_frozen(fs);
+	if (err) /* who knows what the device has of it */
+		ignore_result(mark_thawed(fs));
+	return err;
 }
 
 static int freeze_writable(struct ext4_fs *fs)
@@ -118,12 +135,7 @@ static int thaw_locked(struct ext4_fs *fs)
 	if (!fs->frozen)
 		return -EINVAL;
 	if (writable && !atomic_load(&fs->shut_down))
-		err = ext4_super_mark_thawed(fs);
-	if (err) {
-		/* Nothing may change in an image that says that it is clean. */
-		ext4_message(fs, LOG_ERROR, "thaw: the superblock cannot be written: read-only");
-		ext4_abort(fs, err);
-	}
+		err = mark_thawed(fs);
 	if (fs->handles_kept_out)
 		let_handles_in(fs);
 	fs->handles_kept_out = false;
