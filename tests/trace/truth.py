@@ -62,12 +62,9 @@ class Log:
 
     def __init__(self, img, block_size):
         self.size = block_size
-        where = [int(x) for x in ask("debugfs", "-R", "blocks <8>", img).split()]
-        with open(img, "rb") as f:
-            self.blocks = []
-            for n in where:
-                f.seek(n * block_size)
-                self.blocks.append(f.read(block_size))
+        # The file's bytes: a list of its blocks would hold those of its map too.
+        log = subprocess.run(["debugfs", "-R", "cat <8>", img], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+        self.blocks = [log[at:at + block_size] for at in range(0, len(log), block_size)]
         self.first, incompat = struct.unpack(">I", self.blocks[0][0x14:0x18])[0], struct.unpack(">I", self.blocks[0][0x28:0x2c])[0]
         self.v3 = incompat & 0x10
         self.tag_size = 16 if self.v3 else (12 if incompat & 2 else 8) + (2 if incompat & 8 else 0)
