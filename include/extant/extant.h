@@ -147,6 +147,14 @@ EXTANT_API int extant_setuuid(struct extant *x, const uint8_t uuid[16]);
 
 /* ---- files (open(2), read(2), ...) */
 
+/*
+ * With O_DIRECT, reads and writes go between your memory and the device, past the cache. As on Linux, offset and length are
+ * multiples of 512 bytes, or the call answers -EINVAL (not where nothing is transferred: a hole, or past the end). Your
+ * buffer may lie at any address, since no hardware fetches from it; dialect=4.9 wants it at a multiple of 512, as that
+ * kernel does. Where ext4 cannot write directly (holes of files without extents, data=journal) the data goes through
+ * the cache and is written before the call returns (data=journal: logged with the next commit). What was written this
+ * way is on the device, not yet safe: for that there are extant_fsync and O_DSYNC, as ever. -EINVAL for a directory.
+ */
 EXTANT_API int extant_open(struct extant *x, const char *path, int flags, uint32_t mode);
 EXTANT_API int extant_close(struct extant *x, int fd);
 EXTANT_API int64_t extant_read(struct extant *x, int fd, void *buf, size_t len);

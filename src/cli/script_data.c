@@ -68,6 +68,12 @@ void script_make_data(const struct script_line *l, int64_t offset, uint8_t *p, s
 	}
 }
 
+/* Aligned, as direct I/O wants it; free() ends it. */
+static uint8_t *make_buffer(int64_t len)
+{
+	return aligned_alloc(4096, ((size_t)len / 4096 + 1) * 4096);
+}
+
 static int64_t op_open(struct script *s, struct script_line *l)
 {
 	int *at = script_slot(s, l), flags = parse_flags(script_word(l, 2)), fd;
@@ -104,7 +110,7 @@ static int64_t write_chunks(struct script *s, const struct script_line *l, int f
 {
 	int64_t chunk = min(script_option_number(l, "chunk", len), len), off = script_option_number(l, "off", -1);
 	int64_t start = write_position(s, fd, off), done = 0, n = 0;
-	uint8_t *data = malloc(chunk > 0 ? (size_t)chunk : 1);
+	uint8_t *data = make_buffer(max(chunk, (int64_t)0));
 
 	if (!data)
 		return -ENOMEM;
@@ -150,7 +156,7 @@ static int64_t op_read(struct script *s, struct script_line *l)
 		n = extant_lseek(s->x, fd, off, SEEK_SET);
 	if (n < 0)
 		return n;
-	buf = malloc(len ? (size_t)len : 1);
+	buf = make_buffer(len);
 	if (!buf)
 		return -ENOMEM;
 	n = at_offset ? extant_pread(s->x, fd, buf, (size_t)len, off) : extant_read(s->x, fd, buf, (size_t)len);

@@ -289,7 +289,9 @@ int ext4_ext_handle_unwritten_extents(struct handle *h, struct ext_path *p, stru
 	map->len = part.len;
 	if (flags & MAP_PRE_IO) {
 		err = split_convert_extents(h, p, map, flags);
-		map->flags |= MAPPED_UNWRITTEN;
+		map->flags |= MAPPED_UNWRITTEN | MAPPED_NEW;
+		if (!err)
+			mapped(h, p, map, flags);
 	} else if (flags & MAP_CONVERT) {
 		err = written_by_io(h, p, map, flags, &part);
 	} else if (flags & MAP_UNWRIT) { /* asked for again */

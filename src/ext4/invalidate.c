@@ -10,12 +10,15 @@
  * that part reads as zeroes from now on, and its whole blocks are let go of. Promises of delayed
  * blocks are taken back. Write-back of a page is waited for first.
  *
- * invalidate_lock is held for writing, so that nobody reads the pages back in meanwhile: who also
+ * Direct I/O lets pages go too, whose blocks stay: those that are clean, and what they hold is on the device.
+ *
+ * invalidate_lock is held for writing (but for that last kind), so that nobody reads the pages back in meanwhile: who also
  * takes the blocks away and leaves the size as it is holds it until they are gone.
  */
 #include <string.h>
 #include "base/assert.h"
 #include "ext4/data_internal.h"
+#include "ext4/direct.h"
 
 /* The blocks of a page that lie whole in bytes [from, to) of it. */
 struct whole_blocks {
@@ -154,4 +157,40 @@ void ext4_truncate_pages(struct inode *inode, uint64_t start)
 		return;
 	guard_write(&inode->invalidate_lock);
 	ext4_drop_pages(inode, start, end);
+}
+
+/* ---- clean pages, before and after the device is written past them */
+
+static bool forget_clean_page(struct inode *inode, struct page *p)
+{
+	bool had_blocks;
+
+	page_wait_writeback(p);
+	had_blocks = ext4_page_has_blocks(inode->fs, p);
+	if (ext4_page_is(p, PAGE_DIRTY) || !ext4_may_release_page(inode->fs, p))
+		return false;
+	if (had_blocks)
+		trace(inode->fs, ext4_releasepage, inode->ino, p->index);
+	page_remove(p);
+	return true;
+}
+
+int ext4_forget_clean_pages(struct inode *inode, uint64_t start, uint64_t last)
+{
+	uint64_t index = ext4_page_index(inode->fs, start), end = ext4_page_index(inode->fs, last);
+	struct page *found[DROP_AT_ONCE];
+	int n, err = 0;
+
+	if (!atomic_load(&inode->mapping.page_count))
+		return 0;
+	TRACE_SCOPE(inode->fs, invalidate_mapping_pages);
+	while (index <= end && (n = page_find_range(&inode->mapping, &index, end, found, DROP_AT_ONCE)) > 0)
+		for (int i = 0; i < n; i++) {
+			page_lock(found[i]);
+			if (!ext4_page_is(found[i], PAGE_REMOVED) && !forget_clean_page(inode, found[i]))
+				err = -EBUSY;
+			page_unlock(found[i]);
+			page_put(found[i]);
+		}
+	return err;
 }

@@ -204,6 +204,14 @@ static inline void file_put_scope(struct file **f)
 		file_put(*f);
 }
 #define autofile cleanup_with(file_put_scope) struct file *
+/* ---- rw.c, direct.c */
+
+/* The pages of a write, one after the other; as many bytes as were taken. inode->lock held for writing. */
+must_check int64_t generic_perform_write(struct inode *inode, const uint8_t *buf, size_t len, uint64_t pos);
+/* The same of a file opened with O_DIRECT; and a read, with the stamp. */
+must_check int64_t vfs_direct_write(struct file *f, const void *buf, size_t len, uint64_t pos);
+must_check int64_t vfs_direct_read(struct file *f, void *buf, size_t len, uint64_t pos);
+
 /* do_truncate, with the inode's lock taken here. */
 must_check int truncate_inode(struct vfs *v, struct inode *inode, int64_t size, uint32_t valid);
 

@@ -321,6 +321,8 @@ static int may_open(struct vfs *v, struct inode *inode, int flags, bool created)
 	err = created ? 0 : vfs_permission(v, inode, mask_of(flags));
 	if (!err && flags & O_NOATIME && !vfs_owner_or_root(v, inode))
 		err = -EPERM;
+	if (!err && flags & O_DIRECT && EXT4_S_ISDIR(inode->mode))
+		err = -EINVAL;
 	if (err || !writes)
 		return err;
 	if (ext4_writable(v->fs) == -EROFS)

@@ -42,6 +42,8 @@ static int64_t do_read(struct file *f, void *buf, size_t len, int64_t pos)
 	if (atomic_load_explicit(&f->vfs->fs->shut_down, memory_order_relaxed))
 		return -EIO;
 	budget_throttle(f->vfs->fs->budget);
+	if (f->flags & O_DIRECT)
+		return vfs_direct_read(f, buf, min(len, (size_t)COUNT_MAX), (uint64_t)pos);
 	n = ext4_read(inode, (uint64_t)pos, buf, min(len, (size_t)COUNT_MAX), &f->ra);
 	if (len && !(f->flags & O_NOATIME))
 		ext4_touch_atime(inode);
@@ -110,8 +112,7 @@ static int64_t write_page(struct inode *inode, const uint8_t *buf, uint64_t pos,
 	return err ? err : (int64_t)len;
 }
 
-static int64_t generic_perform_write(struct inode *inode, const uint8_t *buf, size_t len,
-				     uint64_t pos)
+int64_t generic_perform_write(struct inode *inode, const uint8_t *buf, size_t len, uint64_t pos)
 {
 	uint32_t psize = page_size(inode->fs->pages);
 	size_t done = 0;
@@ -141,7 +142,9 @@ static int64_t __generic_file_write_iter(struct file *f, const void *buf, size_t
 	err = vfs_remove_privs(f->vfs, inode);
 	if (!err)
 		err = ext4_update_time(inode);
-	return err ? err : generic_perform_write(inode, buf, len, pos);
+	if (err)
+		return err;
+	return f->flags & O_DIRECT ? vfs_direct_write(f, buf, len, pos) : generic_perform_write(inode, buf, len, pos);
 }
 
 static bool is_sync(const struct file *f)
@@ -283,11 +286,11 @@ int64_t vfs_copy_file_range(struct vfs *v, int fd_in, int64_t from, int fd_out, 
 	if (n || !bytes)
 		return n;
 	TRACE_SCOPE(v->fs, vfs_copy_file_range);
-	buf = arena_alloc(v->fs->arena, COPY_BYTES);
+	buf = arena_block_alloc(v->fs->arena, COPY_BYTES); /* aligned, as direct I/O wants it */
 	if (!buf)
 		return -ENOMEM;
 	n = copy_pieces(in, from, out, to, min(bytes, (uint64_t)COUNT_MAX), buf);
-	arena_free(v->fs->arena, buf);
+	arena_block_free(v->fs->arena, buf, COPY_BYTES);
 	return n;
 }
 

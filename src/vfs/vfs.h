@@ -8,7 +8,7 @@
  * there too.
  *
  *	dcache.c   the name cache    path.c   the walk    open.c   open, close, the file table
- *	rw.c       read, write, seek, sync    dirs.c   names and listings    rename.c
+ *	rw.c       read, write, seek, sync    direct.c  O_DIRECT    dirs.c   names and listings    rename.c
  *	attr.c     attributes, fiemap    whole.c    the file system as a whole
  *	setattr.c  owner, mode, times    xattr.c  extended attributes    flags.c  chattr    perm.c  who may
  */
@@ -53,7 +53,7 @@ void vfs_act_for(struct vfs *v, const struct ext4_cred *cred);
 
 /*
  * Flags are open(2)'s (Linux's values): O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_DIRECTORY,
- * O_NOFOLLOW, O_SYNC, O_DSYNC, O_NOATIME, O_PATH, O_TMPFILE.
+ * O_NOFOLLOW, O_SYNC, O_DSYNC, O_DIRECT, O_NOATIME, O_PATH, O_TMPFILE.
  */
 int vfs_open(struct vfs *v, const char *path, int flags, uint32_t mode);
 int vfs_close(struct vfs *v, int fd);
