@@ -244,6 +244,7 @@ static void flags(void **state)
 	struct extant_statx sx = { .size = sizeof(sx) };
 	struct extant_fsxattr fsx;
 	uint32_t f;
+	int fd;
 
 	(void)state;
 	make("/f", 0666);
@@ -255,7 +256,13 @@ static void flags(void **state)
 	ok(opens(x, "/f", O_WRONLY | O_APPEND));
 	fails(EPERM, extant_unlink(x, "/f"));
 	fails(EPERM, extant_chmod(x, "/f", 0));
+	ok(extant_chown(x, "/f", UINT32_MAX, UINT32_MAX)); /* the stamp alone */
+	fd = extant_open(x, "/f", O_WRONLY | O_APPEND, 0);
 	ok(extant_setflags(x, "/f", f | 0x10));
+	fails(EPERM, extant_write(x, fd, "", 0));
+	fails(EPERM, extant_write(x, fd, "w", 1));
+	ok(extant_close(x, fd));
+	fails(EPERM, extant_chown(x, "/f", UINT32_MAX, UINT32_MAX));
 	fails(EPERM, extant_setxattr(x, "/f", "user.a", "", 0, 0));
 	fails(EPERM, extant_access(x, "/f", 2));
 	fails(EPERM, extant_link(x, "/f", "/g"));
@@ -270,6 +277,9 @@ static void flags(void **state)
 	ok(extant_setflags(x, "/d", f | 0x20));
 	make("/d/n", 0644);
 	fails(EPERM, extant_unlink(x, "/d/n"));
+	fails(EPERM, extant_rmdir(x, "/d/n/"));
+	fails(EPERM, extant_unlink(x, "/d"));
+	fails(EISDIR, extant_unlink(x, "/d/")); /* before anybody asks for the flags */
 	ok(extant_setflags(x, "/d", f | 0x10));
 	fails(EPERM, opens(x, "/d/m", O_CREAT | O_WRONLY));
 	ok(extant_setflags(x, "/d", f));

@@ -465,6 +465,12 @@ static void names_of_any_bytes(void **state)
 	fails(ENAMETOOLONG, extant_mkdir(x, path, 0755));
 	fails(ENAMETOOLONG, extant_rename(x, "/xa", path, 0));
 	fails(ENAMETOOLONG, extant_link(x, "/xa", path));
+	ok(extant_symlink(x, "/", "/here"));
+	memmove(path + 5, path, strlen(path) + 1);
+	memcpy(path, "/here", 5);
+	fails(ENAMETOOLONG, extant_rename(x, "/xa", path, 0));
+	fails(ENOENT, extant_rename(x, "/missing", path, 0)); /* that is asked first */
+	ok(extant_unlink(x, "/here"));
 }
 
 static void a_removed_directory_takes_no_names(void **state)

@@ -228,8 +228,8 @@ static int check_victim(struct vfs *v, const struct path_last *last, struct inod
 
 	if (!inode)
 		return -ENOENT;
-	if (last->slash && !EXT4_S_ISDIR(inode->mode))
-		return -ENOTDIR;
+	if (last->slash && !want_dir)
+		return EXT4_S_ISDIR(inode->mode) ? -EISDIR : -ENOTDIR;
 	err = ext4_writable(v->fs);
 	if (!err)
 		err = may_change_names(v, dir, inode);

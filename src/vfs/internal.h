@@ -122,7 +122,7 @@ struct path_last {
 	struct ext4_name name;
 	bool slash;			/* the path ends in one: it must be a directory */
 	enum { LAST_NAME, LAST_ROOT, LAST_DOT, LAST_DOTDOT } type;
-	char kept[EXT4_NAME_LEN + 1];	/* the name, when it came from a link's target */
+	char kept[EXT4_NAME_LEN + 1];	/* the name, when it came from a link's target; cut off when too long for any */
 };
 must_check int path_parent(struct vfs *v, const char *path, struct path_last *out);
 /* The same from that directory on (NULL: the root), when the path does not begin at the root. */

@@ -284,10 +284,8 @@ int path_parent_from(struct vfs *v, struct dentry *from, const char *path, struc
 		err = may_search(&w);
 	/* A name inside a link's target does not outlive the walk. */
 	if (!err && w.buffer && out->type == LAST_NAME) {
-		if (name.len >= sizeof(out->kept))
-			err = -ENAMETOOLONG;
-		else
-			name.bytes = memcpy(out->kept, name.bytes, name.len);
+		name.len = min(name.len, sizeof(out->kept));
+		name.bytes = memcpy(out->kept, name.bytes, name.len);
 	}
 	if (!err) {
 		out->name = name;

@@ -191,10 +191,13 @@ static int64_t do_write(struct file *f, const void *buf, size_t len, int64_t *po
 	if (*pos < 0 || (int64_t)len < 0 || *pos > INT64_MAX - (int64_t)len)
 		return -EINVAL;
 	n = ext4_writable(f->vfs->fs);
-	if (n || !len)
+	if (n)
 		return n;
-	if (f->inode->flags & EXT4_IMMUTABLE_FL)
+	/* Even of nothing. To 4.9 it only mattered when the file was opened. */
+	if (f->inode->flags & EXT4_IMMUTABLE_FL && f->vfs->fs->opt.dialect != DIALECT_4_9)
 		return -EPERM;
+	if (!len)
+		return 0;
 	budget_throttle(f->vfs->fs->budget);
 	n = ext4_file_write_iter(f, buf, len, &at);
 	if (n > 0)

@@ -63,6 +63,8 @@ static int may_set(struct vfs *v, struct inode *inode, const struct ext4_setattr
 	if (a->valid & (owners | ATTR_UID | ATTR_GID) &&
 	    inode->flags & (EXT4_IMMUTABLE_FL | EXT4_APPEND_FL))
 		return -EPERM;
+	if (inode->flags & EXT4_IMMUTABLE_FL && v->fs->opt.dialect != DIALECT_4_9) /* not even ctime alone */
+		return -EPERM;
 	if (a->valid & ATTR_TOUCH)
 		return may_touch(v, inode);
 	if (a->valid & ATTR_UID && !vfs_is_root(v) &&
@@ -127,13 +129,12 @@ static int chown_common(struct vfs *v, struct inode *inode, void *arg)
 
 	TRACE_SCOPE(v->fs, chown_common, notify_change);
 	guard_write(&inode->lock);
-	if (!EXT4_S_ISDIR(inode->mode)) {
+	err = may_set(v, inode, &a);
+	if (!err && !EXT4_S_ISDIR(inode->mode)) {
 		a.mode = vfs_stripped_mode(v, inode);
 		a.valid |= a.mode != inode->mode ? ATTR_MODE : 0;
-	}
-	err = may_set(v, inode, &a);
-	if (!err && !EXT4_S_ISDIR(inode->mode))
 		err = vfs_drop_capability(inode);
+	}
 	return err ? err : ext4_setattr(inode, &a);
 }
 
