@@ -164,7 +164,7 @@ static int put_device(struct rig *r, struct block_device **out)
 int rig_mount(struct rig *r)
 {
 	struct extant_options opt;
-	struct lib_mount_args args = { .image = "image", .opt = &opt, .dialect = DIALECT_4_9 };
+	struct lib_mount_args args = { .image = "image", .opt = &opt, .dialect = r->opt.dialect };
 	int err;
 
 	extant_options_init(&opt);

@@ -16,6 +16,7 @@ struct rig_options {
 	enum extant_mode mode;
 	uint64_t seed;
 	const char *mount_options;
+	enum trace_dialect dialect;	/* whose results; the trace is 4.9's */
 	int64_t write_ns, flush_ns;	/* of the device; 0, 0: none is put in */
 	bool trace;			/* every event is printed into trace_hash, and handed to line() */
 	void (*line)(void *arg, const char *text, size_t len);

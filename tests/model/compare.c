@@ -19,6 +19,12 @@ static uint32_t generation_of(const struct extant_stat *st)
 	return S_ISREG(st->mode) || S_ISDIR(st->mode) ? st->generation : 0;
 }
 
+/* Flags too. */
+static uint32_t flags_of(const struct extant_stat *st)
+{
+	return S_ISREG(st->mode) || S_ISDIR(st->mode) ? st->flags & FLAGS_ALL : 0;
+}
+
 void test_learn(struct test *x, const struct node *dir, const char *name, struct node *n)
 {
 	char path[PATH_BYTES];
@@ -41,12 +47,14 @@ void test_stat_equals(struct test *x, const struct node *n, const struct extant_
 		{ "size", is_dir(n) ? st->size : n->size, st->size },
 		{ "major", n->rdev_major, st->rdev_major }, { "minor", n->rdev_minor, st->rdev_minor },
 		{ "generation", n->generation, generation_of(st) },
+		{ "flags", n->flags, flags_of(st) },
 	};
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
 		if (fields[i].want != fields[i].got)
 			test_fail(x, "%s of inode %llu is %llu, not %llu", fields[i].name, (unsigned long long)n->ino,
 				  (unsigned long long)fields[i].got, (unsigned long long)fields[i].want);
+	test_times_equal(x, n, st);
 }
 
 /* ---- bytes: what is said to be data is read, what is said to be a hole was not written */
@@ -82,6 +90,7 @@ void test_content_equals(struct test *x, const struct node *n, int fd)
 {
 	uint64_t at = 0;
 
+	test_was_read(n);
 	if (x->blind_seek)
 		(void)CALL(x, fsync, fd);
 	while (at < n->size && !x->failed) {
@@ -216,6 +225,7 @@ static void dir_equals(struct test *x, const struct node *dir, const char *path)
 	struct names l = list_dir(x, path);
 	char sub[PATH_BYTES];
 
+	test_was_read(dir);
 	if (!x->failed && l.count != dir->entry_count)
 		test_fail(x, "directory \"%s\" has %u names, not %u", path, l.count, dir->entry_count);
 	for (uint32_t i = 0; i < l.count && !x->failed; i++) {
@@ -292,6 +302,7 @@ static struct node *adopt(struct test *x, const char *path)
 	n->uid = st.uid;
 	n->gid = st.gid;
 	n->nlink = st.nlink;
+	n->flags = flags_of(&st);
 	n->rdev_major = st.rdev_major;
 	n->rdev_minor = st.rdev_minor;
 	adopt_xattrs(x, n, path);
@@ -349,7 +360,10 @@ static void empty_unsynced(struct test *x, struct node *dir, const char *path)
 			empty_unsynced(x, n, sub);
 		if (!is_reg(n) || !n->unsynced)
 			continue;
-		err = CALL(x, truncate, sub, 0);
+		err = CALL(x, set_flags, sub, FLAGS_ALL, 0);
+		n->flags = 0;
+		if (!err)
+			err = CALL(x, truncate, sub, 0);
 		if (err)
 			test_fail(x, "emptying \"%s\": %s", sub, strerror(-err));
 		contents_free(&n->contents);
@@ -363,6 +377,7 @@ void test_recovered(struct test *x)
 	uint32_t i;
 
 	forget_names(&x->tree);
+	test_forget_times(x);
 	if (!adopt(x, "/"))
 		return;
 	adopt_dir(x, x->tree.root, "");
@@ -376,6 +391,7 @@ void test_recovered(struct test *x)
 		return;
 	}
 	empty_unsynced(x, x->tree.root, "");
+	test_forget_times(x);
 	op_sync(x);
 	test_tree_equals(x);
 }

@@ -73,14 +73,14 @@ static int may_open(const struct node *n, uint32_t flags)
 
 static void truncated(struct test *x, struct node *n, uint64_t size)
 {
-	(void)x;
+	test_touched(x, n);
 	if (size < n->size)
 		contents_zero(&n->contents, size, UINT64_MAX - size);
 	n->size = size;
 	n->unsynced = true;
 }
 
-static struct slot *free_slot(struct test *x)
+struct slot *test_free_slot(struct test *x)
 {
 	for (int i = 0; i < SLOTS; i++)
 		if (!x->slots[i].node)
@@ -97,6 +97,8 @@ static struct node *create_file(struct test *x, struct place *p, uint32_t mode)
 	dir_add(&x->tree, p->dir, p->name, n);
 	n->unsynced = true;
 	test_learn(x, p->dir, p->name, n);
+	test_born(x, n, p->dir);
+	test_touched(x, p->dir);
 	return n;
 }
 
@@ -104,7 +106,7 @@ void op_open(struct test *x)
 {
 	char path[PATH_BYTES];
 	uint32_t flags = draw_flags(x), mode = chance(x, 50) ? 0644 : 06755;
-	struct slot *s = free_slot(x);
+	struct slot *s = test_free_slot(x);
 	struct place p;
 	int want, fd;
 	bool created;
@@ -118,6 +120,10 @@ void op_open(struct test *x)
 		return; /* opening a device or a pipe would do something to this machine */
 	if (!want && p.node)
 		want = may_open(p.node, flags);
+	else if (!want)
+		want = flags_forbid_names(p.dir);
+	if (!want && p.node)
+		want = flags_forbid_open(p.node, flags);
 	fd = CALL(x, open, path, (int)flags, mode);
 	if (!test_agree(x, want, fd < 0 ? fd : 0))
 		return;
@@ -220,6 +226,7 @@ void op_read(struct test *x)
 	got = here ? CALL(x, read, s->fd, x->buf, len) : CALL(x, pread, s->fd, x->buf, len, (int64_t)at);
 	if (!test_agree(x, want, got))
 		return;
+	test_was_read(s->node);
 	contents_read(&s->node->contents, at, x->expected, (size_t)got);
 	if (memcmp(x->buf, x->expected, (size_t)got))
 		test_fail(x, "other bytes");
@@ -250,6 +257,8 @@ void op_write(struct test *x)
 	test_say(x, here ? "write" : "pwrite", "fd=%d inode=%llu %llu %zu", s->fd, (unsigned long long)s->node->ino, (unsigned long long)at, len);
 	if (!writable(s))
 		want = -EBADF;
+	else if (s->node->flags & FLAG_IMMUTABLE)
+		want = -EPERM;
 	else if (s->flags & O_APPEND)
 		contents_pattern(x->buf, s->node->size, len, ++x->tag);
 	else
@@ -263,6 +272,8 @@ void op_write(struct test *x)
 		return;
 	if (s->flags & O_APPEND)
 		at = s->node->size;
+	if (got)
+		test_touched(x, s->node);
 	wrote(s->node, at, (uint64_t)got, x->tag);
 	if (here && got)
 		s->at = at + (uint64_t)got;
@@ -331,6 +342,8 @@ void op_truncate(struct test *x)
 		want = -EISDIR;
 	if (!want && !is_reg(n))
 		want = -EINVAL;
+	if (!want)
+		want = flags_forbid_change(n);
 	if (test_agree(x, want, CALL(x, truncate, path, (int64_t)size)))
 		truncated(x, n, size);
 }
@@ -347,6 +360,8 @@ void op_ftruncate(struct test *x)
 	test_say(x, "ftruncate", "fd=%d inode=%llu %llu", s->fd, (unsigned long long)s->node->ino, (unsigned long long)size);
 	if (!writable(s) || is_dir(s->node))
 		want = -EINVAL;
+	if (!want)
+		want = flags_forbid_change(s->node);
 	if (test_agree(x, want, CALL(x, ftruncate, s->fd, (int64_t)size)))
 		truncated(x, s->node, size);
 }
@@ -359,6 +374,8 @@ static int may_fallocate(struct test *x, const struct slot *s, int mode, uint64_
 		return -EINVAL;
 	if (!writable(s))
 		return -EBADF;
+	if (s->node->flags & FLAG_IMMUTABLE || (s->node->flags & FLAG_APPEND && mode & ~FALLOC_FL_KEEP_SIZE))
+		return -EPERM;
 	if (x->block_maps && !(mode & FALLOC_FL_PUNCH_HOLE))
 		return -EOPNOTSUPP;
 	if (moves && (at % x->block_size || len % x->block_size))
@@ -407,7 +424,7 @@ void op_fallocate(struct test *x)
 	int mode = modes[below(x, 8)], want, got;
 	uint64_t at, len;
 
-	if (!s || is_dir(s->node))
+	if (!s || is_dir(s->node) || (!mode && s->node->flags & FLAG_APPEND)) /* could not start over */
 		return;
 	at = s->node->size ? random_u64(&x->random) % (s->node->size + s->node->size / 8) : below(x, 50000);
 	len = chance(x, 3) ? 0 : 1 + below(x, chance(x, 80) ? 20000 : 400000);
@@ -419,7 +436,9 @@ void op_fallocate(struct test *x)
 		 (unsigned long long)len);
 	want = may_fallocate(x, s, mode, at, len);
 	got = CALL(x, fallocate, s->fd, mode, (int64_t)at, (int64_t)len);
-	if (!want && got == -ENOSPC && test_nearly_full(x))
+	if (want != -EBADF && want != -EPERM && len) /* whatever comes of it */
+		test_touched(x, s->node);
+	if (!want && got == -ENOSPC && !(s->node->flags & FLAG_APPEND) && test_nearly_full(x))
 		start_over(x, s);
 	else if (test_agree(x, want, got))
 		fallocated(s->node, mode, at, len);

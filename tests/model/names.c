@@ -15,8 +15,7 @@
 
 /* ---- making */
 
-/* May a name be made there? `dir`: of a directory, for which a slash at the end is fine. */
-static int may_create(struct test *x, const char *path, bool dir, struct place *p)
+int may_create(struct test *x, const char *path, bool dir, struct place *p)
 {
 	int err = walk_parent(&x->tree, path, p);
 
@@ -37,6 +36,8 @@ static struct node *create(struct test *x, struct place *p, uint32_t mode)
 	}
 	dir_add(&x->tree, p->dir, p->name, n);
 	test_learn(x, p->dir, p->name, n);
+	test_born(x, n, p->dir);
+	test_touched(x, p->dir);
 	return n;
 }
 
@@ -57,6 +58,8 @@ void op_mkdir(struct test *x)
 	draw_path(x, path);
 	test_say(x, "mkdir", "%s %o", path, mode);
 	want = may_create(x, path, true, &p);
+	if (!want)
+		want = flags_forbid_names(p.dir);
 	if (!test_agree(x, want, CALL(x, mkdir, path, mode)))
 		return;
 	create(x, &p, S_IFDIR | (mode & 01777));
@@ -83,6 +86,8 @@ void op_mknod(struct test *x)
 		want = -EINVAL;
 	else
 		want = may_create(x, path, false, &p);
+	if (!want)
+		want = flags_forbid_names(p.dir);
 	if (!test_agree(x, want, CALL(x, mknod, path, mode, major, minor)))
 		return;
 	n = create(x, &p, (kind ? kind : S_IFREG) | (mode & 07777));
@@ -128,6 +133,8 @@ void op_symlink(struct test *x)
 		want = -ENOENT;
 	else
 		want = may_create(x, path, false, &p);
+	if (!want)
+		want = flags_forbid_names(p.dir);
 	if (!want && strlen(target) + 1 > x->block_size)
 		want = -ENAMETOOLONG;
 	if (!test_agree(x, want, CALL(x, symlink, target, path)))
@@ -151,11 +158,15 @@ void op_link(struct test *x)
 	want = walk(&x->tree, from, false, &n);
 	if (!want)
 		want = may_create(x, to, false, &p);
-	if (!want && is_dir(n))
-		want = -EPERM;
+	if (!want)
+		want = flags_forbid_names(p.dir);
+	if (!want)
+		want = is_dir(n) ? -EPERM : flags_forbid_change(n);
 	if (!test_agree(x, want, CALL(x, link, from, to)))
 		return;
 	dir_add(&x->tree, p.dir, p.name, n);
+	test_stamped(x, n);
+	test_touched(x, p.dir);
 	test_changed(x);
 }
 
@@ -174,13 +185,17 @@ void op_unlink(struct test *x)
 		want = -EISDIR;
 	if (!want && !p.node)
 		want = -ENOENT;
+	if (!want && p.slash)
+		want = is_dir(p.node) ? -EISDIR : -ENOTDIR;
+	if (!want)
+		want = flags_forbid_removal(p.dir, p.node);
 	if (!want && is_dir(p.node))
 		want = -EISDIR;
-	if (!want && p.slash)
-		want = -ENOTDIR;
 	if (!test_agree(x, want, CALL(x, unlink, path)))
 		return;
 	dir_remove(&x->tree, p.dir, p.name);
+	test_stamped(x, p.node);
+	test_touched(x, p.dir);
 	test_changed(x);
 }
 
@@ -198,6 +213,8 @@ void op_rmdir(struct test *x)
 		want = of_last[p.last];
 	if (!want && !p.node)
 		want = -ENOENT;
+	if (!want)
+		want = flags_forbid_removal(p.dir, p.node);
 	if (!want && !is_dir(p.node))
 		want = -ENOTDIR;
 	if (!want && p.node->entry_count)
@@ -205,6 +222,8 @@ void op_rmdir(struct test *x)
 	if (!test_agree(x, want, CALL(x, rmdir, path)))
 		return;
 	dir_remove(&x->tree, p.dir, p.name);
+	test_stamped(x, p.node);
+	test_touched(x, p.dir);
 	test_changed(x);
 }
 
@@ -216,6 +235,22 @@ static bool is_above(const struct node *a, const struct node *n)
 	while (n != a && n->parent != n)
 		n = n->parent;
 	return n == a;
+}
+
+/* What flags and kinds of the two say, once the names are fine. */
+static int may_replace(const struct place *from, const struct place *to, bool exchange)
+{
+	int err = flags_forbid_removal(from->dir, from->node);
+
+	if (!err)
+		err = to->node ? flags_forbid_removal(to->dir, to->node) : flags_forbid_names(to->dir);
+	if (err || !to->node || exchange)
+		return err;
+	if (is_dir(from->node) && !is_dir(to->node))
+		return -ENOTDIR;
+	if (!is_dir(from->node) && is_dir(to->node))
+		return -EISDIR;
+	return is_dir(to->node) && to->node->entry_count ? -ENOTEMPTY : 0;
 }
 
 static int may_rename(const struct place *from, const struct place *to, uint32_t flags)
@@ -242,13 +277,7 @@ static int may_rename(const struct place *from, const struct place *to, uint32_t
 		return -EINVAL;
 	if (to->node && is_dir(to->node) && is_above(to->node, from->dir))
 		return exchange ? -EINVAL : -ENOTEMPTY;
-	if (!to->node || exchange || to->node == from->node)
-		return 0;
-	if (is_dir(from->node) && !is_dir(to->node))
-		return -ENOTDIR;
-	if (!is_dir(from->node) && is_dir(to->node))
-		return -EISDIR;
-	return is_dir(to->node) && to->node->entry_count ? -ENOTEMPTY : 0;
+	return to->node == from->node ? 0 : may_replace(from, to, exchange);
 }
 
 /* A name's node is replaced; the directories' link counts follow what they hold. */
@@ -269,8 +298,10 @@ static void do_exchange(const struct place *from, const struct place *to)
 
 static void do_rename(struct test *x, const struct place *from, const struct place *to, bool whiteout)
 {
-	if (to->node)
+	if (to->node) {
 		dir_remove(&x->tree, to->dir, to->name);
+		test_stamped(x, to->node);
+	}
 	put_name(from->dir, from->name, NULL);
 	put_name(to->dir, to->name, from->node);
 	if (whiteout) {
@@ -310,6 +341,11 @@ void op_rename(struct test *x)
 		want = may_rename(&a, &b, flags);
 	if (!test_agree(x, want, CALL(x, rename, from, to, flags)) || a.node == b.node)
 		return;
+	test_stamped(x, a.node);
+	test_touched(x, a.dir);
+	test_touched(x, b.dir);
+	if (flags & RENAME_EXCHANGE)
+		test_stamped(x, b.node);
 	if (flags & RENAME_EXCHANGE)
 		do_exchange(&a, &b);
 	else
@@ -394,6 +430,7 @@ void op_readdir(struct test *x)
 	if (!test_agree(x, want, fd < 0 ? fd : 0))
 		return;
 	l.dir = n;
+	test_was_read(n);
 	err = CALL(x, readdir, fd, check_entry, &l);
 	if (err)
 		test_fail(x, "%s", strerror(-err));
@@ -415,8 +452,11 @@ void op_chmod(struct test *x)
 	draw_path(x, path);
 	test_say(x, "chmod", "%s %o", path, mode);
 	want = walk(&x->tree, path, true, &n);
+	if (!want)
+		want = flags_forbid_change(n);
 	if (!test_agree(x, want, CALL(x, chmod, path, mode)))
 		return;
+	test_stamped(x, n);
 	n->mode = (n->mode & S_IFMT) | mode;
 	test_changed(x);
 }
@@ -431,8 +471,11 @@ void op_chown(struct test *x)
 	draw_path(x, path);
 	test_say(x, "chown", "%s %d %d", path, (int)uid, (int)gid);
 	want = walk(&x->tree, path, false, &n);
+	if (!want && (uid != UINT32_MAX || gid != UINT32_MAX || n->flags & FLAG_IMMUTABLE))
+		want = flags_forbid_change(n);
 	if (!test_agree(x, want, CALL(x, chown, path, uid, gid)))
 		return;
+	test_stamped(x, n);
 	n->uid = uid == UINT32_MAX ? n->uid : uid;
 	n->gid = gid == UINT32_MAX ? n->gid : gid;
 	if (!is_dir(n))
@@ -451,9 +494,11 @@ static const char *draw_xattr(struct test *x, char *name)
 	return name;
 }
 
-/* What the name and the kind of file say. */
+/* What the name, the kind of file and its flags say. */
 static int xattr_allowed(const struct node *n, const char *name, bool set)
 {
+	if (set && flags_forbid_change(n))
+		return -EPERM;
 	if (!strncmp(name, "odd.", 4))
 		return -EOPNOTSUPP;
 	if (!strncmp(name, "user.", 5) && !is_reg(n) && !is_dir(n))
@@ -495,6 +540,8 @@ void op_setxattr(struct test *x)
 	}
 	if (!test_agree(x, want, got))
 		return;
+	if (len || !xattr_find(n, name) || xattr_find(n, name)->len)
+		test_stamped(x, n);
 	xattr_set(n, name, x->buf, len);
 	test_changed(x);
 }
@@ -516,6 +563,7 @@ void op_removexattr(struct test *x)
 	if (!test_agree(x, want, CALL(x, removexattr, path, name)))
 		return;
 	xattr_remove(n, name);
+	test_stamped(x, n);
 	test_changed(x);
 }
 

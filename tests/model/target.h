@@ -58,6 +58,14 @@ struct target_calls {
 	int (*fstat)(struct target *t, int fd, struct extant_stat *out);
 	int (*chmod)(struct target *t, const char *path, uint32_t mode);
 	int (*chown)(struct target *t, const char *path, uint32_t uid, uint32_t gid);
+	/* NULL: to the time of now; see extant_utimens */
+	int (*utimens)(struct target *t, const char *path, const struct extant_time *atime, const struct extant_time *mtime);
+	int (*set_flags)(struct target *t, const char *path, uint32_t mask, uint32_t flags);	/* chattr's */
+	int (*flink)(struct target *t, int fd, const char *path);
+	/* Time passes, where it is ours to tell; the time that stamps get, at the earliest and at the latest. */
+	void (*pass)(struct target *t, int64_t ns);
+	int64_t (*earliest)(struct target *t);
+	int64_t (*latest)(struct target *t);
 	int (*statfs)(struct target *t, struct extant_statfs *out);
 	int (*setxattr)(struct target *t, const char *path, const char *name, const void *value, size_t len, int flags);
 	int64_t (*getxattr)(struct target *t, const char *path, const char *name, void *value, size_t len);

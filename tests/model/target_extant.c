@@ -181,6 +181,35 @@ static int t_chown(struct target *t, const char *path, uint32_t uid, uint32_t gi
 	return extant_lchown(x_of(t), path, uid, gid);
 }
 
+static int t_utimens(struct target *t, const char *path, const struct extant_time *atime, const struct extant_time *mtime)
+{
+	return extant_utimens(x_of(t), path, atime, mtime);
+}
+
+static int t_set_flags(struct target *t, const char *path, uint32_t mask, uint32_t flags)
+{
+	uint32_t old;
+	int err = extant_getflags(x_of(t), path, &old);
+
+	return err ? err : extant_setflags(x_of(t), path, (old & ~mask) | flags);
+}
+
+static int t_flink(struct target *t, int fd, const char *path)
+{
+	return extant_flink(x_of(t), fd, path);
+}
+
+static void t_pass(struct target *t, int64_t ns)
+{
+	(void)extant_sleep(x_of(t), ns);
+}
+
+/* The clock stands still during a call. */
+static int64_t t_stamp(struct target *t)
+{
+	return clock_stamp(&of(t)->rig.clock);
+}
+
 static int t_statfs(struct target *t, struct extant_statfs *out)
 {
 	return extant_statfs(x_of(t), "/", out);
@@ -212,7 +241,8 @@ static const struct target_calls calls = {
 	.lseek = t_lseek, .fsync = t_fsync, .fdatasync = t_fdatasync, .sync = t_sync, .ftruncate = t_ftruncate,
 	.truncate = t_truncate, .fallocate = t_fallocate, .mkdir = t_mkdir, .rmdir = t_rmdir, .unlink = t_unlink,
 	.link = t_link, .symlink = t_symlink, .readlink = t_readlink, .mknod = t_mknod, .rename = t_rename,
-	.readdir = t_readdir, .stat = t_stat, .fstat = t_fstat, .chmod = t_chmod, .chown = t_chown, .statfs = t_statfs,
+	.readdir = t_readdir, .stat = t_stat, .fstat = t_fstat, .chmod = t_chmod, .chown = t_chown, .utimens = t_utimens,
+	.set_flags = t_set_flags, .flink = t_flink, .pass = t_pass, .earliest = t_stamp, .latest = t_stamp, .statfs = t_statfs,
 	.setxattr = t_setxattr, .getxattr = t_getxattr, .listxattr = t_listxattr, .removexattr = t_removexattr,
 };
 
@@ -220,7 +250,7 @@ struct target *target_extant(const struct target_options *opt)
 {
 	struct extant_target *e = calloc(1, sizeof(*e));
 	struct rig_options rig = { .mkfs = opt->mkfs, .size = opt->size, .mode = EXTANT_INLINE, .seed = opt->seed,
-				   .mount_options = opt->mount_options };
+				   .mount_options = opt->mount_options, .dialect = DIALECT_6_18 };
 
 	if (!e)
 		abort();

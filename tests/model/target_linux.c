@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 #include "target.h"
 
@@ -280,6 +282,9 @@ static void from_stat(const struct stat *st, struct extant_stat *out)
 		.ino = st->st_ino, .size = (uint64_t)st->st_size, .blocks = (uint64_t)st->st_blocks, .mode = st->st_mode,
 		.nlink = (uint32_t)st->st_nlink, .uid = st->st_uid, .gid = st->st_gid, .blksize = (uint32_t)st->st_blksize,
 		.rdev_major = major(st->st_rdev), .rdev_minor = minor(st->st_rdev),
+		.atime = { st->st_atim.tv_sec, (uint32_t)st->st_atim.tv_nsec },
+		.mtime = { st->st_mtim.tv_sec, (uint32_t)st->st_mtim.tv_nsec },
+		.ctime = { st->st_ctim.tv_sec, (uint32_t)st->st_ctim.tv_nsec },
 	};
 }
 
@@ -287,9 +292,12 @@ static void from_stat(const struct stat *st, struct extant_stat *out)
 static void ask_generation(int fd, struct extant_stat *out)
 {
 	long generation = 0;
+	int flags = 0;
 
 	if (fd >= 0 && !ioctl(fd, IOC_GETVERSION, &generation))
 		out->generation = (uint32_t)generation;
+	if (fd >= 0 && !ioctl(fd, FS_IOC_GETFLAGS, &flags))
+		out->flags = (uint32_t)flags;
 }
 
 static int t_stat(struct target *t, const char *path, bool follow, struct extant_stat *out)
@@ -335,6 +343,67 @@ static int t_chown(struct target *t, const char *path, uint32_t uid, uint32_t gi
 	return result(lchown(path, uid, gid));
 }
 
+static struct timespec as_spec(const struct extant_time *t)
+{
+	long nsec = t->nsec == EXTANT_TIME_NOW ? UTIME_NOW : t->nsec == EXTANT_TIME_OMIT ? UTIME_OMIT : t->nsec;
+
+	return (struct timespec){ t->sec, nsec };
+}
+
+static int t_utimens(struct target *t, const char *path, const struct extant_time *atime, const struct extant_time *mtime)
+{
+	(void)t;
+	return result(utimensat(AT_FDCWD, path, (struct timespec[]){ as_spec(atime), as_spec(mtime) }, 0));
+}
+
+static int t_set_flags(struct target *t, const char *path, uint32_t mask, uint32_t flags)
+{
+	int fd = open(path, O_RDONLY | O_NOATIME), old, err;
+
+	(void)t;
+	if (fd < 0)
+		return -errno;
+	err = result(ioctl(fd, FS_IOC_GETFLAGS, &old));
+	old = (int)(((uint32_t)old & ~mask) | flags);
+	if (!err)
+		err = result(ioctl(fd, FS_IOC_SETFLAGS, &old));
+	close(fd);
+	return err;
+}
+
+static int t_flink(struct target *t, int fd, const char *path)
+{
+	(void)t;
+	return result(linkat(fd, "", AT_FDCWD, path, AT_EMPTY_PATH));
+}
+
+static void t_pass(struct target *t, int64_t ns)
+{
+	(void)t;
+	(void)ns; /* it passes by itself */
+}
+
+static int64_t by_clock(clockid_t clock)
+{
+	struct timespec now;
+
+	(void)clock_gettime(clock, &now);
+	return now.tv_sec * 1000000000ll + now.tv_nsec;
+}
+
+/* Stamps may be as old as the last tick. */
+static int64_t t_earliest(struct target *t)
+{
+	(void)t;
+	return by_clock(CLOCK_REALTIME_COARSE);
+}
+
+static int64_t t_latest(struct target *t)
+{
+	(void)t;
+	return by_clock(CLOCK_REALTIME);
+}
+
 static int t_statfs(struct target *t, struct extant_statfs *out)
 {
 	struct statfs st;
@@ -377,7 +446,8 @@ static const struct target_calls calls = {
 	.lseek = t_lseek, .fsync = t_fsync, .fdatasync = t_fdatasync, .sync = t_sync, .ftruncate = t_ftruncate,
 	.truncate = t_truncate, .fallocate = t_fallocate, .mkdir = t_mkdir, .rmdir = t_rmdir, .unlink = t_unlink,
 	.link = t_link, .symlink = t_symlink, .readlink = t_readlink, .mknod = t_mknod, .rename = t_rename,
-	.readdir = t_readdir, .stat = t_stat, .fstat = t_fstat, .chmod = t_chmod, .chown = t_chown, .statfs = t_statfs,
+	.readdir = t_readdir, .stat = t_stat, .fstat = t_fstat, .chmod = t_chmod, .chown = t_chown, .utimens = t_utimens,
+	.set_flags = t_set_flags, .flink = t_flink, .pass = t_pass, .earliest = t_earliest, .latest = t_latest, .statfs = t_statfs,
 	.setxattr = t_setxattr, .getxattr = t_getxattr, .listxattr = t_listxattr, .removexattr = t_removexattr,
 };
 

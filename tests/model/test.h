@@ -38,6 +38,8 @@ struct test {
 	uint32_t block_size;
 	uint64_t size_max;
 	uint32_t tag;			/* of the last write */
+	int64_t begun;			/* when this operation was, in ns, as stamps tell the time */
+	int64_t time_unit;		/* of stamps in the inodes */
 	uint64_t *history;		/* tree_hash() after each change since the last sync */
 	uint32_t history_count, history_room;
 	uint64_t operations, full, crashes, remounts;
@@ -55,6 +57,17 @@ bool test_nearly_full(struct test *x);
 /* The names or attributes of the tree have changed; all of it is safe. */
 void test_changed(struct test *x);
 void test_synced(struct test *x);
+/* An operation begins, at this time. */
+void test_begins(struct test *x);
+/* Bytes or names of it have changed; the inode alone; it is new. */
+void test_touched(struct test *x, struct node *n);
+void test_stamped(struct test *x, struct node *n);
+void test_born(struct test *x, struct node *n, const struct node *dir);
+/* It was read, which may have moved atime. */
+void test_was_read(const struct node *n);
+/* Nobody knows what an operation that failed half way, or a crash, has left there. */
+void test_forget_times(struct test *x);
+void test_times_equal(struct test *x, const struct node *n, const struct extant_stat *st);
 /* The file system has given a node its number. */
 void test_learn(struct test *x, const struct node *dir, const char *name, struct node *n);
 void test_stat_equals(struct test *x, const struct node *n, const struct extant_stat *st);
@@ -72,6 +85,19 @@ uint32_t below(struct test *x, uint32_t limit);
 const char *draw_path(struct test *x, char *buf);	/* of PATH_BYTES; of something, or of nothing */
 const char *draw_dir(struct test *x, char *buf);	/* mostly of a directory */
 struct slot *draw_slot(struct test *x);		/* NULL: none is open */
+
+/* ---- what flags forbid: 0 or -EPERM */
+
+int flags_forbid_change(const struct node *n);			/* of its attributes */
+int flags_forbid_names(const struct node *dir);			/* new ones */
+int flags_forbid_removal(const struct node *dir, const struct node *n);
+int flags_forbid_open(const struct node *n, uint32_t flags);
+
+/* ---- shared by operations */
+
+/* May a name be made there, as far as names go? `dir`: of a directory, for which a slash at the end is fine. */
+int may_create(struct test *x, const char *path, bool dir, struct place *p);
+struct slot *test_free_slot(struct test *x);
 
 /* ---- operations: each draws and makes one */
 
@@ -97,9 +123,13 @@ void op_chmod(struct test *x);
 void op_chown(struct test *x);
 void op_setxattr(struct test *x);
 void op_getxattr(struct test *x);
+void op_utimens(struct test *x);
+void op_chattr(struct test *x);
 void op_removexattr(struct test *x);
 
 void op_open(struct test *x);
+void op_tmpfile(struct test *x);
+void op_flink(struct test *x);
 void op_close(struct test *x);
 void op_read(struct test *x);
 void op_write(struct test *x);

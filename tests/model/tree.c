@@ -260,6 +260,7 @@ static uint64_t hash_node(const struct node *n)
 
 	h = mix(h, (uint64_t)n->mode << 32 | n->nlink);
 	h = mix(h, (uint64_t)n->uid << 32 | n->gid);
+	h = mix(h, n->flags);
 	h = mix(h, (uint64_t)n->rdev_major << 32 | n->rdev_minor);
 	if (n->target)
 		h = mix_bytes(h, n->target, strlen(n->target));

@@ -26,11 +26,24 @@ struct entry {
 	uint32_t hash;
 };
 
+/* A time, as far as it is known: somewhere in here, in ns. Once it has been looked at, it must stay what it was. */
+struct span {
+	int64_t from, to;
+};
+
+/* Of chattr's flags, those that are looked at. */
+#define FLAG_IMMUTABLE	0x10u
+#define FLAG_APPEND	0x20u
+#define FLAG_NODUMP	0x40u		/* goes on to what is made in a directory */
+#define FLAGS_ALL	(FLAG_IMMUTABLE | FLAG_APPEND | FLAG_NODUMP)
+
 struct node {
 	struct node *all;		/* in tree.nodes */
 	uint32_t mode, uid, gid, nlink, rdev_major, rdev_minor;
 	uint64_t ino;			/* as the file system has numbered it */
 	uint32_t generation;
+	uint32_t flags;			/* FLAG_* */
+	struct span atime, mtime, ctime;
 	uint64_t size;
 	struct contents contents;	/* of a regular file */
 	char *target;			/* of a symbolic link */
@@ -39,6 +52,7 @@ struct node {
 	struct entry *entries;		/* of a directory */
 	uint32_t entry_count, entry_room;
 	uint32_t opened;		/* descriptors */
+	bool linkable;			/* made without a name, and may get one */
 	bool unsynced;			/* bytes or size changed since they were last made safe */
 	bool seen;			/* scratch of a walk */
 };
