@@ -422,9 +422,11 @@ int ext4_add_entry(struct handle *h, struct inode *dir, const struct ext4_name *
 {
 	struct ext4_fs *fs = dir->fs;
 	ext4_lblk_t blocks = (ext4_lblk_t)(dir->size >> fs->geo.block_bits);
-	int err;
+	int err = ext4_inode_get_write_access(h, dir);
 
 	TRACE_SCOPE(fs, ext4_add_entry);
+	if (err)
+		return err;
 	if (ext4_dir_is_indexed(dir))
 		return ext4_dx_add_entry(h, dir, name, inode);
 	for (ext4_lblk_t i = 0; i < blocks; i++) {

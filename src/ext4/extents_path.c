@@ -240,7 +240,8 @@ int ext4_ext_access(struct handle *h, struct ext_path *p, int level)
 {
 	struct buffer *b = p->step[level].buffer;
 
-	return b ? ext4_journal_get_write_access(p->inode->fs, h, b) : 0;
+	return b ? ext4_journal_get_write_access(p->inode->fs, h, b)
+		 : ext4_inode_get_write_access(h, p->inode);
 }
 
 int __ext4_ext_dirty(struct handle *h, struct ext_path *p, int level)

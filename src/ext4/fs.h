@@ -136,6 +136,7 @@ struct ext4_fs {
 	struct page_cache *pages;
 	struct journal *journal;		/* NULL: none (ext2), or read only with noload */
 	struct inode *journal_inode;		/* referenced while there is a journal */
+	struct held_map *journal_map;		/* journal_map.c */
 	char journal_name[TASK_NAME_MAX];	/* of its commit task: "jbd2/DEVICE-8" */
 	struct ext4_options opt;
 	struct ext4_geometry geo;		/* constant while mounted */

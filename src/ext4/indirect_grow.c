@@ -163,7 +163,9 @@ int ext4_ind_create(struct handle *h, struct inode *inode, struct ind_way *w, st
 
 	if (flags & MAP_UNWRIT)
 		return -EOPNOTSUPP; /* a pointer cannot say that its block reads as zeroes */
-	err = allocate(h, inode, w, map, flags, &b);
+	err = ext4_inode_get_write_access(h, inode);
+	if (!err)
+		err = allocate(h, inode, w, map, flags, &b);
 	for (int n = 0; n < b.missing && !err; n++)
 		err = make_node(h, inode, w, &b, n);
 	if (!err)

@@ -332,16 +332,31 @@ static int want_large_file(struct handle *h, struct inode *i)
 	return ext4_handle_dirty_metadata(fs, h, 0, fs->super_buffer);
 }
 
+/* Its place in the table; the block is the handle's. */
+static int ext4_reserve_inode_write(struct handle *h, struct inode *i, struct buffer **b,
+				    uint32_t *offset)
+{
+	int err = inode_loc(i->fs, i->ino, atomic_load(&i->state) & INODE_FRESH, b, offset);
+
+	return err ? err : ext4_journal_get_write_access(i->fs, h, *b);
+}
+
+int ext4_inode_get_write_access(struct handle *h, struct inode *i)
+{
+	uint32_t offset;
+	autobuffer b = NULL;
+
+	return ext4_reserve_inode_write(h, i, &b, &offset);
+}
+
 int ext4_put_inode_tail(struct handle *h, struct inode *i, const uint8_t *tail)
 {
 	struct ext4_fs *fs = i->fs;
 	uint32_t offset;
 	autobuffer b = NULL;
 	bool resized;
-	int err = inode_loc(fs, i->ino, atomic_load(&i->state) & INODE_FRESH, &b, &offset);
+	int err = ext4_reserve_inode_write(h, i, &b, &offset);
 
-	if (!err)
-		err = ext4_journal_get_write_access(fs, h, b);
 	if (err)
 		return err;
 	/* An fsync that finds no stamps to write must know which commit has them: that comes first. */

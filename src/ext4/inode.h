@@ -203,6 +203,11 @@ void ext4_inode_unlock_new(struct inode *i);
 int ext4_inode_for_each(struct ext4_fs *fs, int (*fn)(struct inode *i, void *arg), void *arg);
 
 /*
+ * Before an operation changes anything: the block is read and is the handle's, so that marking the
+ * inode dirty does not fail when the rest is done.
+ */
+must_check int ext4_inode_get_write_access(struct handle *h, struct inode *inode);
+/*
  * The in-memory inode goes into the table's block, which goes with the handle
  * {ext4_mark_inode_dirty with the caller's name}. The handle has a credit for it.
  */

@@ -166,8 +166,10 @@ int ext4_journal_begin(struct ext4_fs *fs)
 				 : fs->opt.journal_checksum || fs->opt.journal_async_commit
 					 ? JOURNAL_CSUM_V1
 					 : JOURNAL_CSUM_NONE;
-	int err = jbd2_journal_load(fs->journal, csum, fs->geo.has_64bit);
+	int err = ext4_journal_hold_map(fs);
 
+	if (!err)
+		err = jbd2_journal_load(fs->journal, csum, fs->geo.has_64bit);
 	if (!err)
 		take_over_errno(fs);
 	return err;
@@ -203,6 +205,7 @@ int ext4_journal_end(struct ext4_fs *fs)
 	if (fs->journal)
 		err = jbd2_journal_destroy(fs->journal);
 	fs->journal = NULL;
+	ext4_journal_put_map(fs);
 	if (fs->journal_inode)
 		ext4_iput(fs->journal_inode);
 	fs->journal_inode = NULL;

@@ -20,4 +20,8 @@ must_check int ext4_journal_begin(struct ext4_fs *fs);
  */
 int ext4_journal_end(struct ext4_fs *fs);
 
+/* journal_map.c: the map of its file stays in memory, so that a commit needs none; and goes. */
+must_check int ext4_journal_hold_map(struct ext4_fs *fs);
+void ext4_journal_put_map(struct ext4_fs *fs);
+
 #endif

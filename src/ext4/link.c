@@ -14,8 +14,10 @@ static int link_in(struct handle *h, struct inode *dir, const struct ext4_name *
 		   struct inode *inode)
 {
 	uint32_t links = inode->nlink;
-	int err;
+	int err = ext4_inode_get_write_access(h, inode);
 
+	if (err)
+		return err;
 	ext4_set_links(inode, links + 1);
 	err = ext4_add_entry(h, dir, name, inode);
 	if (err) {
@@ -46,10 +48,21 @@ int ext4_link(struct inode *dir, const struct ext4_name *name, struct inode *ino
 
 /* ---- unlink, rmdir */
 
+/* The entry goes; what else changes is the handle's by then. */
+static int take_entry(struct handle *h, struct inode *dir, const struct ext4_dir_place *place,
+		      struct inode *inode)
+{
+	int err = ext4_inode_get_write_access(h, dir);
+
+	if (!err)
+		err = ext4_inode_get_write_access(h, inode);
+	return err ? err : ext4_delete_entry(h, dir, place);
+}
+
 static int unlink_in(struct handle *h, struct inode *dir, const struct ext4_dir_place *place,
 		     struct inode *inode)
 {
-	int err = ext4_delete_entry(h, dir, place);
+	int err = take_entry(h, dir, place, inode);
 
 	if (err)
 		return err;
@@ -105,7 +118,7 @@ int ext4_unlink(struct inode *dir, const struct ext4_name *name, struct inode *i
 static int rmdir_in(struct handle *h, struct inode *dir, const struct ext4_dir_place *place,
 		    struct inode *inode)
 {
-	int err = ext4_delete_entry(h, dir, place);
+	int err = take_entry(h, dir, place, inode);
 
 	if (err)
 		return err;

@@ -110,16 +110,15 @@ static int ask_tree(struct handle *h, struct inode *inode, struct ext4_map *map,
 static int look_up(struct inode *inode, struct ext4_map *map, uint32_t flags)
 {
 	struct extent_status es;
-	int ret, err;
+	int ret;
 
 	if (ext4_es_lookup_extent(inode, map->lblk, &es))
 		return map_from_es(&es, map);
 	guard_read(&inode->map_lock);
 	ret = ask_tree(NULL, inode, map, flags & MAP_KEEP_SIZE);
-	if (ret <= 0)
-		return ret;
-	err = remember(inode, map, flags);
-	return err ? err : ret;
+	if (ret > 0) /* for want of memory the tree is asked again the next time */
+		ignore_result(remember(inode, map, flags));
+	return ret;
 }
 
 /* ---- creating */

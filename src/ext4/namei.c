@@ -41,13 +41,18 @@ int ext4_lookup(struct inode *dir, const struct ext4_name *name, uint32_t *ino, 
 
 /* ---- what the operations share */
 
-void ext4_undo_new(struct handle *h, struct inode *inode)
+void ext4_leave_nameless(struct handle *h, struct inode *inode)
 {
 	attr_write_begin(inode);
 	inode->nlink = 0;
 	attr_write_end(inode);
 	ignore_result(ext4_orphan_add(h, inode)); /* an error is the handle's already */
 	ignore_result(ext4_mark_inode_dirty(h, inode));
+}
+
+void ext4_undo_new(struct handle *h, struct inode *inode)
+{
+	ext4_leave_nameless(h, inode);
 	ext4_inode_unlock_new(inode);
 	ext4_iput(inode);
 }
@@ -113,15 +118,22 @@ void ext4_change_dir_links(struct inode *dir, int delta)
 
 /* ---- create */
 
+int ext4_name_nondir(struct handle *h, struct inode *dir, const struct ext4_name *name,
+		     struct inode *inode)
+{
+	int err = ext4_inode_get_write_access(h, inode);
+
+	TRACE_SCOPE(dir->fs, ext4_add_nondir);
+	if (!err)
+		err = ext4_add_entry(h, dir, name, inode);
+	return err ? err : __ext4_mark_inode_dirty(h, inode, "ext4_add_nondir");
+}
+
 int ext4_add_nondir(struct handle *h, struct inode *dir, const struct ext4_name *name,
 			   struct inode *inode)
 {
-	int err;
+	int err = ext4_name_nondir(h, dir, name, inode);
 
-	TRACE_SCOPE(dir->fs, ext4_add_nondir);
-	err = ext4_add_entry(h, dir, name, inode);
-	if (!err)
-		err = ext4_mark_inode_dirty(h, inode);
 	if (err)
 		ext4_undo_new(h, inode);
 	else

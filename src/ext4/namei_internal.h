@@ -17,6 +17,11 @@ static inline int ext4_create_credits(const struct ext4_fs *fs)
 /* A new inode that gets no name yet (no name operation is asked for): it goes to the orphans. */
 #define EXT4_NAMELESS_CREDITS 10
 
+/* A file that has none gets its name. */
+must_check int ext4_name_nondir(struct handle *h, struct inode *dir, const struct ext4_name *name,
+				struct inode *inode);
+/* It loses its links and is an orphan: what its last reference does, out of the handle, takes it away. */
+void ext4_leave_nameless(struct handle *h, struct inode *inode);
 /* A file that is new gets its name; if it cannot, it goes (ext4_undo_new). */
 must_check int ext4_add_nondir(struct handle *h, struct inode *dir, const struct ext4_name *name,
 			       struct inode *inode);

@@ -106,6 +106,25 @@ static int rename_dir_finish(struct handle *h, struct end *e, const struct inode
 	return ext4_handle_dirty_metadata(parent->fs, h, e->at.inode->ino, e->first);
 }
 
+/* Of one name all that will change but for a new entry: from here on nothing is left half done. */
+static int end_access(struct handle *h, const struct end *e)
+{
+	int err = ext4_inode_get_write_access(h, e->at.dir);
+
+	if (!err && e->at.inode)
+		err = ext4_inode_get_write_access(h, e->at.inode);
+	if (!err && e->place.buffer)
+		err = ext4_journal_get_write_access(e->at.dir->fs, h, e->place.buffer);
+	return err;
+}
+
+static int access_both(struct handle *h, const struct end *a, const struct end *b)
+{
+	int err = end_access(h, a);
+
+	return err ? err : end_access(h, b);
+}
+
 static void touch_ctime(struct inode *inode)
 {
 	ext4_set_links(inode, inode->nlink);
@@ -212,6 +231,8 @@ static int rename_in(struct handle *h, struct end *from, struct end *to, struct 
 	bool moved = false;
 	int err = check_directories(h, from, to);
 
+	if (!err)
+		err = access_both(h, from, to);
 	if (!err)
 		err = put_names(h, from, to, whiteout, &moved);
 	if (err)
@@ -324,6 +345,8 @@ static int exchange_in(struct handle *h, struct end *a, struct end *b)
 {
 	int err = check_exchange(h, a, b);
 
+	if (!err)
+		err = access_both(h, a, b);
 	if (!err)
 		err = ext4_setent(h, b, a->at.inode);
 	if (!err)

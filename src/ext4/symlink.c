@@ -80,9 +80,7 @@ static int write_target(struct inode *inode, const char *target, size_t len)
 	return err ? err : ext4_dirty_inode(inode);
 }
 
-/* *gone: it could not be, and went with the handle. */
-static int name_orphan(struct inode *dir, const struct ext4_name *name, struct inode *inode,
-		       bool *gone)
+static int name_orphan(struct inode *dir, const struct ext4_name *name, struct inode *inode)
 {
 	struct ext4_fs *fs = dir->fs;
 	struct handle *h;
@@ -94,11 +92,10 @@ static int name_orphan(struct inode *dir, const struct ext4_name *name, struct i
 		return err;
 	ext4_set_links(inode, 1);
 	err = ext4_orphan_del(h, inode);
-	*gone = true;
+	if (!err)
+		err = ext4_name_nondir(h, dir, name, inode);
 	if (err)
-		ext4_undo_new(h, inode);
-	else
-		err = ext4_add_nondir(h, dir, name, inode);
+		ext4_leave_nameless(h, inode);
 	ext4_sync_if_asked(h, dir);
 	stop = ext4_journal_stop(fs, h);
 	return err ? err : stop;
@@ -108,7 +105,6 @@ static int make_long(struct inode *dir, const struct ext4_name *name, const char
 		     const struct ext4_cred *cred, struct inode **out)
 {
 	struct inode *inode = NULL;
-	bool gone = false;
 	int err = make_orphan(dir, name, cred, &inode);
 
 	if (!err) {
@@ -117,13 +113,13 @@ static int make_long(struct inode *dir, const struct ext4_name *name, const char
 		rwlock_unwrite(&inode->lock);
 	}
 	if (!err)
-		err = name_orphan(dir, name, inode, &gone);
+		err = name_orphan(dir, name, inode);
+	if (inode)
+		ext4_inode_unlock_new(inode);
 	if (!err)
 		*out = inode;
-	else if (inode && !gone) {
-		ext4_inode_unlock_new(inode);
+	else if (inode)
 		ext4_iput(inode);
-	}
 	return err;
 }
 

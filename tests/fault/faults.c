@@ -57,6 +57,7 @@ struct faults {
 	uint64_t number;
 	bool unjudged;
 	bool down;			/* the script cut the power: nothing works until it mounts again */
+	bool cold;			/* what an operation needs is read in it */
 	bool stopped;			/* no journal, and the failure made the mount read-only: half done */
 	bool filled;			/* the image is, but for `number` blocks */
 	uint32_t met_full;		/* so many operations met ENOSPC, or wrote less */
@@ -171,10 +172,30 @@ static void look_after(struct faults *s, const char *text, int64_t ret)
 		s->met_full++;
 }
 
+static int forget_call(void *arg)
+{
+	struct ext4_fs *fs = arg;
+	int err = fs->journal ? jbd2_journal_flush(fs->journal) : ext4_write_unjournaled(fs);
+
+	buffer_cache_invalidate(fs->buffers);
+	return err;
+}
+
+/* The fault is to fall into the operation: a failure here is met again there. */
+static void forget(struct faults *s)
+{
+	struct extant *x = s->script.x;
+
+	if (s->cold && x && !s->down && !s->stopped)
+		ignore_result(task_call(x->sched, "forget", forget_call, x->vfs->fs));
+}
+
 static int around(void *arg, int op, bool begins, const char *text, int64_t ret)
 {
 	struct faults *s = arg;
 
+	if (begins)
+		forget(s);
 	if (begins && op == 1 && s->kind == KIND_SPACE && s->number != NO_FAULT && s->script.x) {
 		s->filled = true;
 		if (fill_but(s->script.x, s->number))
@@ -415,7 +436,7 @@ static const struct option long_options[] = {
 	{ "count", required_argument, NULL, 'c' }, { "every", required_argument, NULL, 'e' },
 	{ "only", required_argument, NULL, 'y' },  { "save", required_argument, NULL, 'w' },
 	{ "unjudged", no_argument, NULL, 'u' },    { "save-replayed", required_argument, NULL, 'r' },
-	{ NULL, 0, NULL, 0 },
+	{ "cold", no_argument, NULL, 'd' },	   { NULL, 0, NULL, 0 },
 };
 
 static int parse_kind(struct faults *s, const char *name)
@@ -447,6 +468,7 @@ static int parse(struct faults *s, int argc, char **argv)
 		case 'y': s->only = n; break;
 		case 'w': s->save = optarg; break;
 		case 'r': s->save_replayed = optarg; break;
+		case 'd': s->cold = true; break;
 		case 'u': s->unjudged = true; break;
 		default: return -1;
 		}
@@ -465,7 +487,7 @@ int main(int argc, char **argv)
 
 	if (parse(&s, argc, argv)) {
 		fprintf(stderr, "usage: faults [-o MOUNTOPTS] [--kind alloc|io|io-nospc|io-forever|space] [--from N] "
-				"[--count N] [--every N] [--only N] [--unjudged] [--save FILE] "
+				"[--count N] [--every N] [--only N] [--cold] [--unjudged] [--save FILE] "
 				"[--save-replayed FILE] IMAGE SCRIPT\n");
 		return 2;
 	}
