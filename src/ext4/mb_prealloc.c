@@ -284,6 +284,19 @@ void mb_new_preallocation(struct mb_context *ac)
 		set_aside_own(ac, pa);
 }
 
+void mb_take_back(struct mb_context *ac)
+{
+	struct ext4_group *g = ac->fs->groups[ac->best.group];
+
+	if (ac->pa && ac->pa->inode) {
+		guard(&shard_of(ac->pa->inode)->lock);
+		ac->pa->left += ac->best.len;
+		return;
+	}
+	guard(&g->lock);
+	mb_mark_free(atomic_load(&g->mb), ac->best.start, ac->best.len);
+}
+
 void mb_release_context(struct mb_context *ac)
 {
 	struct prealloc *pa = ac->pa;

@@ -184,6 +184,8 @@ static int allocate(struct handle *h, struct ext4_alloc_request *ar, uint32_t cl
 	err = find_space(&ac, ar);
 	if (!err) {
 		err = mb_mark_used_on_disk(&ac, h, claimed);
+		if (err && err != -EFSCORRUPTED) /* then the bitmap says that they are used */
+			mb_take_back(&ac);
 		mb_release_context(&ac);
 	}
 	trace_result(&ac);

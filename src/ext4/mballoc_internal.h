@@ -137,6 +137,8 @@ void mb_normalize(struct mb_context *ac, const struct ext4_alloc_request *ar);
  * Without memory: it is free again.
  */
 void mb_new_preallocation(struct mb_context *ac);
+/* The blocks found could not be marked on disk: they can be found again. */
+void mb_take_back(struct mb_context *ac);
 /* The blocks taken from a preallocation are used now; a small-file one that is used up goes. */
 void mb_release_context(struct mb_context *ac);
 /* Gives everything set aside back; blocks that became free. */
