@@ -89,8 +89,9 @@ static int truncate_once(struct inode *inode)
 }
 
 /*
- * The size is another one already. What fails for want of memory is tried once more: without a
- * journal there are no orphans, and nobody else would free the rest.
+ * The size is another one already. What fails for want of memory is tried once more; so is, without a
+ * journal, what fails at all: there are no orphans, and nobody else would free the rest. e2fsck must,
+ * then.
  */
 int ext4_truncate(struct inode *inode)
 {
@@ -104,7 +105,12 @@ int ext4_truncate(struct inode *inode)
 	if (!inode->size && fs->opt.auto_da_alloc)
 		atomic_fetch_or(&inode->state, INODE_DA_CLOSE);
 	err = truncate_once(inode);
-	return err == -ENOMEM ? truncate_once(inode) : err;
+	if (err == -ENOMEM || (err && !fs->journal))
+		err = truncate_once(inode);
+	if (err && !fs->journal)
+		ignore_result(ext4_error(fs, inode->ino, 0,
+					 "what lies behind its end cannot be freed (error %d)", -err));
+	return err;
 }
 
 /* ---- setattr */

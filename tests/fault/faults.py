@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Each allocation and each device call of each operation failed in turn, and each room left; of some states others judge.
 
-    faults.py FAULTS [--every N] [--recorded] [--judged N] [--seed S] [--only SHAPE...]
+    faults.py FAULTS [--every N] [--recorded] [--judged N] [--seed S] [--cold] [--only SHAPE...]
 
 Runs `faults` (which see) with every script of scripts/, and with --recorded the recorded ones, on small images of
 several shapes. Of --judged states of each, drawn from the seed, e2fsck must find nothing at all (-fn, exit 0) once the
 journal is replayed: by extant; and by Linux, which mounts and unmounts the state as it was left. Two states are left to
 e2fsck -p first, which finishes orphans and says no word of damage: those whose journal had to stop, because Linux
 finishes no orphans where it finds an error recorded; and those with orphans where there is no root or loop device.
+
+With --cold nothing that an operation needs is in memory when it begins: all of it is read in the operation itself.
 
 Without a journal the same is asked where an allocation, one call, or the room failed. A device that fails for good,
 or a failure that makes the mount read-only, leaves such an image half written: it is not marked clean, and e2fsck -fy
@@ -122,6 +124,7 @@ def main():
     a.add_argument("--recorded", action="store_true")
     a.add_argument("--judged", type=int, default=1)
     a.add_argument("--seed", type=int, default=1)
+    a.add_argument("--cold", action="store_true")
     a.add_argument("--only", nargs="*")
     o = a.parse_args()
     os.environ["PATH"] += ":/sbin:/usr/sbin"
@@ -139,7 +142,8 @@ def main():
                 if (o.only and shape not in o.only) or (kind == "space" and name.startswith(FILLS_UP)):
                     continue
                 journal = shape != "bare" or kind != "io-forever"
-                cmd = [o.faults, "-o", mount, "--kind", kind] + ([] if journal else ["--unjudged"]) + [img, script]
+                cmd = [o.faults, "-o", mount, "--kind", kind] + ["--unjudged"] * (not journal) + ["--cold"] * o.cold
+                cmd += [img, script]
                 print(shape, name, kind, end=": ", flush=True)     # who hangs has said what in
                 p = subprocess.run(cmd + ["--every", str(o.every)], stdout=subprocess.PIPE, text=True)
                 print(p.stdout.strip() or "exit %d" % p.returncode, flush=True)
