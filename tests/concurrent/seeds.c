@@ -174,7 +174,7 @@ int main(int argc, char **argv)
 		default: return 2;
 		}
 	}
-	s.workers = calloc(TASKS_MAX, sizeof(*s.workers));
+	s.workers = workers_alloc(TASKS_MAX);
 	if (!s.workers || s.tasks < 1 || s.tasks > TASKS_MAX)
 		return 2;
 	rig_init(&s.rig, &opt);

@@ -95,7 +95,7 @@ int main(int argc, char **argv)
 		default: return 2;
 		}
 	}
-	workers = calloc(THREADS_MAX, sizeof(*workers));
+	workers = workers_alloc(THREADS_MAX);
 	if (!workers || threads < 1 || threads > THREADS_MAX)
 		return 2;
 	rig_init(&r, &opt);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/compiler.h"
 #include "base/errors.h"
@@ -125,6 +126,24 @@ static void note_write(struct work_file *f, uint64_t lblk, uint64_t n)
 	f->size = max(f->size, end);
 }
 
+/* A part of all reads and writes goes past the cache. */
+static int draw_direct(struct worker *me)
+{
+	return random_below(&me->random, 100) < WORK_DIRECT_PERCENT ? O_DIRECT : 0;
+}
+
+static void unlink_own(struct worker *me, uint32_t n)
+{
+	struct work_file *f = &me->files[n];
+	int err = extant_unlink(me->w->x, PATH(me->id, n));
+
+	if (err && worker_full(me, err))
+		return;
+	if (err != (f->exists ? 0 : -ENOENT))
+		worker_fail(me, "unlink of file-%u: %s", n, strerror(-err));
+	*f = (struct work_file){ 0 };
+}
+
 static void write_own(struct worker *me, uint32_t n, int fd)
 {
 	uint64_t lblk = random_below(&me->random, WORK_BLOCKS - 4);
@@ -137,6 +156,8 @@ static void write_own(struct worker *me, uint32_t n, int fd)
 		note_write(&me->files[n], lblk, (uint64_t)ret);
 	else if (!worker_full(me, ret))
 		worker_fail(me, "write to file-%u: %s", n, strerror(-(int)ret));
+	else if (extant_file_flags(me->w->x, fd) & O_DIRECT)
+		unlink_own(me, n); /* any part of it may have been written */
 }
 
 static void truncate_own(struct worker *me, uint32_t n, int fd)
@@ -197,22 +218,10 @@ static void stat_own(struct worker *me, uint32_t n)
 		     (unsigned long long)f->size);
 }
 
-static void unlink_own(struct worker *me, uint32_t n)
-{
-	struct work_file *f = &me->files[n];
-	int err = extant_unlink(me->w->x, PATH(me->id, n));
-
-	if (err && worker_full(me, err))
-		return;
-	if (err != (f->exists ? 0 : -ENOENT))
-		worker_fail(me, "unlink of file-%u: %s", n, strerror(-err));
-	*f = (struct work_file){ 0 };
-}
-
 static void use_own(struct worker *me, uint32_t n, uint32_t what)
 {
 	bool creates = what < 40;
-	int fd = open_own(me, n, O_RDWR | (creates ? O_CREAT : 0));
+	int fd = open_own(me, n, O_RDWR | (creates ? O_CREAT : 0) | draw_direct(me));
 
 	if (fd < 0)
 		return;
@@ -231,7 +240,7 @@ static void use_own(struct worker *me, uint32_t n, uint32_t what)
 
 static void use_common(struct worker *me, uint32_t n, uint32_t what)
 {
-	int fd = extant_open(me->w->x, PATH(COMMON, n), O_RDWR | (what < 40 ? O_CREAT : 0), 0644);
+	int fd = extant_open(me->w->x, PATH(COMMON, n), O_RDWR | (what < 40 ? O_CREAT : 0) | draw_direct(me), 0644);
 	uint64_t lblk = random_below(&me->random, WORK_BLOCKS - 4);
 	int64_t pos = (int64_t)(lblk * WORK_BLOCK_BYTES), ret = 0;
 
@@ -333,6 +342,13 @@ static void step(struct worker *me)
 		stat_own(me, n);
 	else
 		own ? use_own(me, n, what) : use_common(me, n, what);
+}
+
+struct worker *workers_alloc(size_t count)
+{
+	struct worker *w = aligned_alloc(_Alignof(struct worker), count * sizeof(*w));
+
+	return w ? memset(w, 0, count * sizeof(*w)) : NULL;
 }
 
 int work_prepare(struct extant *x)

@@ -18,6 +18,7 @@
 #define WORK_DIRS 4			/* that tokens go between */
 #define WORK_NAMES_PERCENT 25		/* of the operations are about names */
 #define WORK_WHOLE_PER_MILLE 8		/* are about the whole file system */
+#define WORK_DIRECT_PERCENT 30		/* of what is opened is read and written past the cache */
 #define WORK_ATTRIBUTES_PERCENT 15	/* of the rest, on attributes */
 #define WORK_SECTORS (WORK_BLOCK_BYTES / 512)
 
@@ -43,9 +44,11 @@ struct worker {
 	struct work_file files[WORK_FILES];
 	uint8_t token_at[WORK_TOKENS];	/* directory + 1; 0: there is none */
 	uint64_t token_ino[WORK_TOKENS];
-	uint8_t buf[2 * WORK_BLOCK_BYTES * 4];
+	_Alignas(512) uint8_t buf[2 * WORK_BLOCK_BYTES * 4]; /* as direct I/O wants it */
 };
 
+/* So many, aligned and zeroed; free() ends them. NULL: no memory. */
+struct worker *workers_alloc(size_t count);
 /* The directory for what all have in common. 0 or a negative errno. */
 int work_prepare(struct extant *x);
 /* Makes its directory, too. */

@@ -263,7 +263,7 @@ class Script(gen_attributes.AttributeOps):
             path = self.wrong_path()
             if path in self.special:
                 path = self.some_file()
-            flags += [f for f in ('O_CREAT', 'O_EXCL', 'O_TRUNC', 'O_DIRECTORY', 'O_NOFOLLOW', 'O_APPEND', 'O_PATH')
+            flags += [f for f in ('O_CREAT', 'O_EXCL', 'O_TRUNC', 'O_DIRECTORY', 'O_NOFOLLOW', 'O_APPEND', 'O_PATH', 'O_DIRECT')
                       if self.chance(0.2)]
             return path, flags
         if self.chance(0.1):
@@ -277,7 +277,8 @@ class Script(gen_attributes.AttributeOps):
             path = self.bend(self.some_file())
         flags += [f for f, share in (('O_CREAT', 0.1), ('O_EXCL', 0.1), ('O_TRUNC', 0.15), ('O_APPEND', 0.15),
                                      ('O_SYNC', 0.06), ('O_DSYNC', 0.06), ('O_NOFOLLOW', 0.08), ('O_NOATIME', 0.03),
-                                     ('O_DIRECTORY', 0.03), ('O_NONBLOCK', 0.02), ('O_PATH', 0.02))
+                                     ('O_DIRECTORY', 0.03), ('O_NONBLOCK', 0.02), ('O_PATH', 0.02),
+                                     ('O_DIRECT', 0.1 if self.profile != 'full' else 0))
                   if f not in flags and self.chance(share)]
         return path, flags
 
@@ -323,8 +324,19 @@ class Script(gen_attributes.AttributeOps):
         if path in self.files and end < 1 << 34:
             self.files[path] = max(self.files[path], end)
 
+    def direct(self, slot):
+        return slot in self.fds and 'O_DIRECT' in self.fds[slot][1]
+
+    def sectors(self, off, n):
+        """For direct I/O: in sectors, or refused at once where it begins. How far a longer one gets depends on where
+        blocks lie."""
+        off, n = off // 512 * 512, n // 512 * 512
+        return (off + self.rnd.randrange(1, 512), n) if self.chance(0.1) else (off, n)
+
     def op_write(self):
         slot = self.slot(writing=True)
+        if self.direct(slot):
+            return self.op_pwrite(slot)
         n, at = self.length(), []
         if self.chance(0.3):
             off = self.offset(self.path_of(slot))
@@ -334,10 +346,14 @@ class Script(gen_attributes.AttributeOps):
             self.grew(slot, self.files.get(self.path_of(slot), 0) + n)
         self.emit(f'write fd={slot} len={n}', *at, self.fill(), *self.chunk(n))
 
-    def op_pwrite(self):
-        slot, n = self.slot(writing=True), self.length()
+    def op_pwrite(self, slot=None):
+        slot, n = self.slot(writing=True) if slot is None else slot, self.length()
         off = self.far_offset() if self.chance(0.02) or self.profile == 'wrong' and self.chance(0.15) else self.offset(self.path_of(slot))
-        self.emit(f'pwrite fd={slot} off={off} len={n}', self.fill(), *self.chunk(n))
+        if self.direct(slot):
+            off, n = self.sectors(off, n)
+            self.emit(f'pwrite fd={slot} off={off} len={n}', self.fill())
+        else:
+            self.emit(f'pwrite fd={slot} off={off} len={n}', self.fill(), *self.chunk(n))
         self.grew(slot, off + n)
 
     def far_offset(self):
@@ -348,15 +364,20 @@ class Script(gen_attributes.AttributeOps):
 
     def op_read(self):
         slot = self.slot()
+        if self.direct(slot):
+            return self.op_pread(slot)
         at = [f'off={self.offset(self.path_of(slot))}'] if self.chance(0.6) else []
         self.seen.add(self.file_of(slot))
         self.emit(f'read fd={slot} len={min(self.size(), 4 << 20)}', *at)
 
-    def op_pread(self):
-        slot = self.slot()
+    def op_pread(self, slot=None):
+        slot = self.slot() if slot is None else slot
         off = self.far_offset() if self.chance(0.03) else self.offset(self.path_of(slot))
         self.seen.add(self.file_of(slot))
-        self.emit(f'pread fd={slot} off={off} len={min(self.size(), 4 << 20)}')
+        n = min(self.size(), 4 << 20)
+        if self.direct(slot):
+            off, n = self.sectors(off, n)
+        self.emit(f'pread fd={slot} off={off} len={n}')
 
     def op_freeze(self):
         """What waits for the thaw hangs on both sides; reading does not."""
@@ -436,6 +457,8 @@ class Script(gen_attributes.AttributeOps):
     def op_copy_file_range(self):
         a, b = self.slot(), self.slot(writing=True)
         off, to, n = self.offset(self.path_of(a)), self.offset(self.path_of(b)), self.length()
+        if self.direct(a) or self.direct(b):
+            return self.op_pread(a)     # in pieces of the kernel's own choice, of which the last may be refused
         self.emit(f'copy_file_range fd={a} fd2={b} off={off} to={to} len={n}')
         self.seen.add(self.file_of(a))
         self.grew(b, to + min(n, max(self.files.get(self.path_of(a), 0) - off, 0)))

@@ -30,6 +30,8 @@ static uint32_t draw_flags(struct test *x)
 		flags |= O_NOFOLLOW;
 	if (!(flags & O_CREAT) && chance(x, 5))
 		flags |= O_DIRECTORY;
+	if (chance(x, 15))
+		flags |= O_DIRECT;
 	return flags;
 }
 
@@ -68,7 +70,7 @@ static int may_open(const struct node *n, uint32_t flags)
 		return -ENOTDIR;
 	if (is_dir(n) && (flags & (O_CREAT | O_TRUNC) || (flags & O_ACCMODE) != O_RDONLY))
 		return -EISDIR;
-	return 0;
+	return is_dir(n) && flags & O_DIRECT ? -EINVAL : 0;
 }
 
 static void truncated(struct test *x, struct node *n, uint64_t size)
@@ -205,6 +207,31 @@ static uint64_t draw_pos(struct test *x, const struct node *n)
 	}
 }
 
+#define SECTOR 512u
+
+static bool is_direct(const struct slot *s)
+{
+	return s->flags & O_DIRECT && is_reg(s->node);
+}
+
+/*
+ * Direct I/O, mostly in sectors. What is not may be refused or done, that follows from where blocks lie; it begins in
+ * the middle of a sector, so that what is refused is refused before anything is written.
+ */
+static void draw_sectors(struct test *x, uint64_t *at, size_t *len)
+{
+	*at -= *at % SECTOR;
+	if (chance(x, 90))
+		*len -= *len % SECTOR;
+	else
+		*at += 1 + below(x, SECTOR - 1);
+}
+
+static bool may_be_refused(const struct slot *s, uint64_t at, size_t len)
+{
+	return is_direct(s) && len && (at | len) % SECTOR;
+}
+
 void op_read(struct test *x)
 {
 	struct slot *s = draw_slot(x);
@@ -216,6 +243,10 @@ void op_read(struct test *x)
 	if (!s)
 		return;
 	at = here ? s->at : draw_pos(x, s->node);
+	if (is_direct(s) && (!here || at % SECTOR)) {
+		here = false;
+		draw_sectors(x, &at, &len);
+	}
 	test_say(x, here ? "read" : "pread", "fd=%d inode=%llu %llu %zu", s->fd, (unsigned long long)s->node->ino, (unsigned long long)at, len);
 	if (!readable(s))
 		want = -EBADF;
@@ -224,6 +255,8 @@ void op_read(struct test *x)
 	else
 		want = at >= s->node->size ? 0 : (int64_t)(s->node->size - at < len ? s->node->size - at : len);
 	got = here ? CALL(x, read, s->fd, x->buf, len) : CALL(x, pread, s->fd, x->buf, len, (int64_t)at);
+	if (got == -EINVAL && want >= 0 && may_be_refused(s, at, len))
+		want = got;
 	if (!test_agree(x, want, got))
 		return;
 	test_was_read(s->node);
@@ -243,17 +276,43 @@ static void wrote(struct node *n, uint64_t at, uint64_t got, uint32_t tag)
 	n->unsynced = true;
 }
 
+/* A full disk stopped it half way: the file is emptied, so that we know again what it holds. */
+static void start_over(struct test *x, struct slot *s)
+{
+	int err = CALL(x, ftruncate, s->fd, 0);
+
+	x->full++;
+	truncated(x, s->node, 0);
+	if (err)
+		test_fail(x, "emptying it: %s", strerror(-err));
+}
+
+static void draw_direct_write(struct test *x, const struct slot *s, uint64_t *at, size_t *len)
+{
+	if (s->flags & O_APPEND) {
+		*at = s->node->size;
+		*len -= *len % SECTOR;
+	} else {
+		draw_sectors(x, at, len);
+	}
+}
+
 void op_write(struct test *x)
 {
 	struct slot *s = draw_slot(x);
 	size_t len = draw_len(x);
 	bool here = chance(x, 50);
-	int64_t want = (int64_t)len, got;
+	int64_t want, got;
 	uint64_t at;
 
 	if (!s)
 		return;
 	at = here ? s->at : draw_pos(x, s->node);
+	if (is_direct(s)) {
+		here = false;
+		draw_direct_write(x, s, &at, &len);
+	}
+	want = (int64_t)len;
 	test_say(x, here ? "write" : "pwrite", "fd=%d inode=%llu %llu %zu", s->fd, (unsigned long long)s->node->ino, (unsigned long long)at, len);
 	if (!writable(s))
 		want = -EBADF;
@@ -267,6 +326,12 @@ void op_write(struct test *x)
 	if (want > 0 && got > 0 && got < want && test_nearly_full(x)) {
 		x->full++;
 		want = got;
+	}
+	if (want > 0 && got == -EINVAL && may_be_refused(s, at, len))
+		want = got;
+	if (want > 0 && got == -ENOSPC && is_direct(s) && test_nearly_full(x)) {
+		start_over(x, s);
+		return;
 	}
 	if (!test_agree(x, want, got))
 		return;
@@ -401,17 +466,6 @@ static void fallocated(struct node *n, int mode, uint64_t at, uint64_t len)
 	if (!(mode & (FALLOC_FL_KEEP_SIZE | FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) && at + len > n->size)
 		n->size = at + len;
 	n->unsynced = true;
-}
-
-/* A full disk stopped it half way: the file is emptied, so that we know again what it holds. */
-static void start_over(struct test *x, struct slot *s)
-{
-	int err = CALL(x, ftruncate, s->fd, 0);
-
-	x->full++;
-	truncated(x, s->node, 0);
-	if (err)
-		test_fail(x, "emptying it: %s", strerror(-err));
 }
 
 void op_fallocate(struct test *x)

@@ -40,6 +40,7 @@ static const struct set sets[] = {
 	{ "64k", "-b 65536", "512M", NULL, 65536 },
 	{ "full", "-b 1024 -N 400", "6M", NULL, 1024, .full = true },
 	{ "small-cache", "-b 1024", "64M", "cache_mb=8", 1024, .ours = true },
+	{ "as-6.18", "-b 1024", "64M", "dialect=6.18", 1024, .ours = true },
 	{ "newest", "-b 4096 -O orphan_file,metadata_csum_seed", "64M", NULL, 4096 },
 	{ "oldest-inodes", "-b 4096 -I 128 -O ^extra_isize", "64M", NULL, 4096 },
 	{ "large-inodes", "-b 4096 -I 1024", "64M", NULL, 4096 },
@@ -341,11 +342,12 @@ static void begin(struct test *x, const struct set *s)
 static int run_set(const struct set *s, uint64_t count, uint64_t seed, bool linux_kernel, bool verbose)
 {
 	struct target_options opt = { s->mkfs, s->size, s->options, seed };
-	struct test *x = calloc(1, sizeof(*x));
+	struct test *x = aligned_alloc(_Alignof(struct test), sizeof(*x));
 	int failed;
 
 	if (!x)
 		abort();
+	memset(x, 0, sizeof(*x));
 	x->verbose = verbose;
 	x->target = linux_kernel ? target_linux(&opt) : target_extant(&opt);
 	if (!x->target)

@@ -44,7 +44,8 @@ struct test {
 	uint32_t history_count, history_room;
 	uint64_t operations, full, crashes, remounts;
 	uint64_t counts[KINDS_MAX][ERRNOS];
-	uint8_t buf[BUFFER_BYTES], expected[BUFFER_BYTES];
+	_Alignas(512) uint8_t buf[BUFFER_BYTES]; /* as direct I/O wants it */
+	uint8_t expected[BUFFER_BYTES];
 };
 
 void test_fail(struct test *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
