@@ -95,7 +95,7 @@ EXTANT_API void extant_options_init(struct extant_options *opt);
  */
 EXTANT_API int extant_mount(const char *image, const struct extant_options *opt, struct extant **out);
 
-/* Writes everything and ends the mount, whatever it returns: the first error. -EBUSY: files are open, or it is frozen; the mount goes on. */
+/* Writes everything and ends the mount, whatever it returns: the first error. -EBUSY: files are open, pages are out, or it is frozen; the mount goes on. */
 EXTANT_API int extant_unmount(struct extant *x);
 
 /* New options for a mount; those that cannot change are refused (-EINVAL). */
@@ -107,7 +107,8 @@ EXTANT_API int extant_remount(struct extant *x, const char *mount_options);
  * Waits until calls under way that change something have ended, writes everything and empties the
  * journal: until extant_thaw the image is as after an unmount, and a copy of it can be mounted
  * anywhere. Meanwhile reading goes on, and who changes something waits (inline and seeded, where
- * nobody could thaw it: -EDEADLK). -EBUSY: it is frozen; so is a remount or an unmount then.
+ * nobody could thaw it: -EDEADLK). -EBUSY: it is frozen, and so is a remount or an unmount then; or
+ * pages are out to be stored into (extant_page_get).
  */
 EXTANT_API int extant_freeze(struct extant *x);
 EXTANT_API int extant_thaw(struct extant *x);
@@ -171,11 +172,70 @@ EXTANT_API int extant_ftruncate(struct extant *x, int fd, int64_t size);
 EXTANT_API int64_t extant_copy_file_range(struct extant *x, int fd_in, int64_t from, int fd_out, int64_t to, size_t len);
 /* As fallocate(2): mode 0, or FALLOC_FL_KEEP_SIZE, _PUNCH_HOLE, _ZERO_RANGE, _COLLAPSE_RANGE, _INSERT_RANGE. */
 EXTANT_API int extant_fallocate(struct extant *x, int fd, int mode, int64_t offset, int64_t len);
+/*
+ * As posix_fadvise(2): POSIX_FADV_NORMAL, _SEQUENTIAL (twice as much is read ahead), _RANDOM (nothing is), _WILLNEED
+ * (up to 2 MiB are read now), _DONTNEED (what is dirty begins to be written, clean pages leave the cache), _NOREUSE.
+ */
 EXTANT_API int extant_fadvise(struct extant *x, int fd, int64_t offset, int64_t len, int advice);
 /* The flags of an open file, as fcntl(F_GETFL) tells them. */
 EXTANT_API int extant_file_flags(struct extant *x, int fd);
 /* syncfs(2) */
 EXTANT_API int extant_sync(struct extant *x);
+
+/* ---- pages of files: what mmap(2), an access and munmap(2) are for a process
+
+	void *data;
+	int64_t n = extant_page_get(x, fd, 8192, 100, EXTANT_PAGE_WRITE, &page, &data);
+	if (n > 0) {
+		memcpy(data, bytes, n);
+		err = extant_page_put(x, page, true);
+	}
+
+ * A page handed out is the cache's own: everybody who has it, and everybody who reads or writes the file, meets in the
+ * same bytes. It stays where it is until it is given back, also when its descriptor is closed or the file unlinked; until
+ * then extant_unmount refuses. Its memory is the library's: do not touch it afterwards, nor beyond the bytes you got.
+ *
+ * What becomes of stores
+ *
+ * - Nobody sees a store, so a page that is out to be stored into counts as dirty all the time: each write-back, fsync and
+ *   msync takes its bytes as they are then, and it stays dirty for the next one. So what was stored before a
+ *   call of extant_msync or extant_fsync began is stable when it returns 0, whether the page is out or given back; what
+ *   is stored beside it is in it or in the next one, some bytes perhaps in each. No store is lost by being late.
+ * - extant_page_put(dirty) says that it was stored into, and the file's times move, as they did when it was handed out.
+ *   Not dirty: nothing was stored. A page that had its blocks before is then not written for that.
+ * - A truncation, a hole, or blocks shifted take the page, or the blocks they concern, out of the file. Who has it keeps
+ *   the memory; what he stores there is lost, as he learns when he gives it back: -ESTALE.
+ * - Behind the end of the file a page may be looked at and stored into, but that is not the file's.
+ * - data=journal, and files with that flag: what you store into is a copy of the bytes asked for. It is written as by
+ *   extant_pwrite, whole, by extant_msync and when it is given back dirty; until then the file has the old bytes.
+ *
+ * Threads: any may call, and give back what another got. Two who store into the same bytes, or look at bytes that
+ * another stores into, see what two processes with shared mappings see: that is theirs to order.
+ */
+
+#define EXTANT_PAGE_WRITE	1	/* to be stored into: the file is open for reading and writing */
+#define EXTANT_PAGE_RANDOM	2	/* madvise(2)'s advice: only this page is read, */
+#define EXTANT_PAGE_SEQUENTIAL	4	/* or it and those behind it; else some around it */
+struct extant_page;
+/* Bytes of a page; pages begin at multiples of it. The larger of 4096 and the block. */
+EXTANT_API uint32_t extant_page_size(struct extant *x);
+/*
+ * The page in which the byte at `offset` lies: *data shows it from there on, and the result says how many of the `len`
+ * bytes lie in the page. To store into it, blocks are given to it, or promised, as a write would, but the size stays.
+ * -EACCES: the file is not open for that, or append-only; -ENODEV: no file; -EFAULT: the file ends before the
+ * page; -ENOSPC, -EDQUOT; -EPERM: immutable; -EROFS; -ENOMEM: also when a quarter of cache_mb is out, or a sixteenth
+ * of it to be stored into; -EIO. Times: read, and with EXTANT_PAGE_WRITE changed.
+ */
+EXTANT_API int64_t extant_page_get(struct extant *x, int fd, int64_t offset, size_t len, int flags,
+				   struct extant_page **page, void **data);
+/* Given back it is, whatever it returns. -ESTALE: see above; -EROFS, -EIO: what was stored cannot be written any more. */
+EXTANT_API int extant_page_put(struct extant *x, struct extant_page *page, bool dirty);
+/*
+ * msync(2), of the pages that the bytes lie in. MS_SYNC: written and stable, with what leads to them, as by
+ * extant_fdatasync; MS_ASYNC: nothing is waited for, and as dirty pages are written within seconds, nothing is done;
+ * MS_INVALIDATE besides: nothing either, all see the same bytes.
+ */
+EXTANT_API int extant_msync(struct extant *x, int fd, int64_t offset, int64_t len, int flags);
 
 /* ---- names */
 

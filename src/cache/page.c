@@ -272,6 +272,8 @@ void page_detach(struct mapping *m, struct page *p) REQUIRES(m->lock)
 	atomic_fetch_or(&p->state, PAGE_REMOVED);
 	ensure(radix_remove(&m->pages, p->index) == p);
 	p->mapping = NULL;
+	if (p->lent)
+		atomic_fetch_sub(&m->lent_count, 1);
 	atomic_fetch_sub_explicit(&m->page_count, 1, memory_order_relaxed);
 }
 

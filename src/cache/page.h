@@ -16,6 +16,10 @@
  * looks for dirty pages does not miss one that is about to be written; he waits for its lock.
  * page_unlock ends it if the page is not written after all.
  *
+ * A page that is lent (page_lend) is stored into by somebody without its lock, and nobody sees
+ * when. So it stays DIRTY over write-back until it is taken back: what is stored after its bytes
+ * were taken is written the next time.
+ *
  * A page in WRITEBACK may be dirtied again (its bytes are being written: without a checksum over
  * data that does no harm, the write that follows corrects it). Truncation waits for WRITEBACK to
  * end.
@@ -57,6 +61,7 @@ enum page_block_state {
 	PB_UNWRITTEN = 1u << 3,		/* allocated, still to be converted */
 	PB_DIRTY = 1u << 4,
 	PB_NEW = 1u << 5,		/* just allocated: what is not written must be zeroed */
+	PB_LENT = 1u << 6,		/* of a lent page: it may change at any time */
 };
 
 struct page_block {
@@ -80,6 +85,7 @@ struct page {
 	uint64_t wait_key;		/* constant */
 	struct epoch_node retire;
 	/* page lock: */
+	uint32_t lent;			/* to so many */
 	struct page_block blocks[];	/* mapping->blocks_per_page */
 };
 
@@ -91,6 +97,7 @@ struct mapping {
 	void *host;			/* the inode; constant */
 	struct radix pages GUARDED_BY(lock);	/* read inside an epoch */
 	_Atomic uint64_t page_count, dirty_count, writeback_count;	/* written under lock */
+	_Atomic uint64_t lent_count;	/* pages of it that are lent */
 	_Atomic int error;		/* of the last write-back that failed */
 	_Atomic uint32_t error_seq;	/* counts those by 2; bit 0: the last one was told */
 	uint64_t number;		/* of the cache's mappings; constant */
@@ -184,6 +191,10 @@ bool page_clear_dirty(struct page *p);
 void page_start_writeback(struct page *p);
 /* Without it. `err`: recorded in the mapping. */
 void page_end_writeback(struct page *p, int err);
+/* It may be stored into without its lock, and so is dirty, until it was taken back as often as lent. */
+void page_lend(struct page *p);
+/* True: nobody has it any more; then it is as dirty as it is. It may be REMOVED. */
+bool page_take_back(struct page *p);
 /* Takes it out of the mapping; locked, not in WRITEBACK. Its blocks' buffers have been let go. */
 void page_remove(struct page *p);
 
@@ -193,6 +204,8 @@ void page_remove(struct page *p);
  */
 void mapping_remove_pages(struct mapping *m, uint64_t first, uint64_t last,
 			  void (*release)(void *arg, struct page *p), void *arg);
+/* Those pages of [first, last] go that reclaim could take: clean, unlocked and nobody's. */
+void mapping_drop_clean(struct mapping *m, uint64_t first, uint64_t last);
 /* Write-back of [first, last] that is under way now has ended. */
 void mapping_wait_writeback(struct mapping *m, uint64_t first, uint64_t last);
 /*

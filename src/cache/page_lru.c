@@ -127,6 +127,16 @@ static bool drop(struct page *p)
 	return false;
 }
 
+void mapping_drop_clean(struct mapping *m, uint64_t first, uint64_t last)
+{
+	struct page *pages[SCAN_BATCH];
+	int count;
+
+	while ((count = page_find_range(m, &first, last, pages, SCAN_BATCH)))
+		for (int i = 0; i < count; i++)
+			(void)drop(pages[i]);
+}
+
 static size_t shrink_batch(struct page_cache *c, struct lru_part *part, size_t want, size_t *left)
 {
 	struct page *pages[SCAN_BATCH];

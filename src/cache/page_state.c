@@ -8,7 +8,7 @@
  *	  0       0       no
  *
  * DIRTY and CLEANING change with the page lock. The tag follows under the mapping's lock. WRITEBACK
- * has a tag and a count of its own, and holds a reference.
+ * has a tag and a count of its own, and holds a reference. A lent page goes from CLEANING to DIRTY.
  */
 #include "base/assert.h"
 #include "cache/page_internal.h"
@@ -100,6 +100,23 @@ void page_unlock(struct page *p)
 		bit_wait_wake(&p->cache->waits, p->wait_key, &p->state);
 }
 
+void page_lend(struct page *p)
+{
+	if (!p->lent++)
+		atomic_fetch_add(&p->mapping->lent_count, 1);
+	page_mark_dirty(p);
+}
+
+bool page_take_back(struct page *p)
+{
+	ensure(page_state(p) & PAGE_LOCKED && p->lent);
+	if (--p->lent)
+		return false;
+	if (p->mapping)
+		atomic_fetch_sub(&p->mapping->lent_count, 1);
+	return true;
+}
+
 void page_start_writeback(struct page *p)
 {
 	struct mapping *m = p->mapping;
@@ -111,9 +128,11 @@ void page_start_writeback(struct page *p)
 	mutex_lock(&m->lock);
 	radix_set_tag(&m->pages, p->index, MAPPING_TAG_WRITEBACK);
 	atomic_fetch_add_explicit(&m->writeback_count, 1, memory_order_relaxed);
-	if (before & PAGE_CLEANING)
+	if (before & PAGE_CLEANING && !p->lent)
 		last = page_untag_dirty(m, p);
 	mutex_unlock(&m->lock);
+	if (p->lent)
+		page_mark_dirty(p);
 	clear(p, PAGE_ERROR);
 	if (last)
 		page_tell_dirtied(p->cache, m);

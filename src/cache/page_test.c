@@ -93,6 +93,67 @@ static void counts_and_tags_follow_the_states(void **state)
 	with_pages(run_life, NO_LIMIT);
 }
 
+/* Stored into by somebody without the lock, it is never clean; the one who has it last decides. */
+static void run_lending(struct page_rig *r)
+{
+	struct page *p = must_make(r, 5);
+
+	page_mark_uptodate(p);
+	page_lend(p);
+	page_lend(p);
+	assert_int_equal(r->m.lent_count, 1);
+	check_counts(r, 1, 1, 0);
+	assert_true(page_clear_dirty(p));
+	page_start_writeback(p);
+	check_counts(r, 1, 1, 1);
+	page_unlock(p);
+	page_end_writeback(p, 0);
+	check_counts(r, 1, 1, 0);
+	assert_int_equal(r->dirtied, 1);		/* never clean in between */
+	page_lock(p);
+	assert_false(page_take_back(p));
+	assert_true(page_take_back(p));
+	assert_int_equal(r->m.lent_count, 0);
+	assert_true(page_clear_dirty(p));
+	page_unlock(p);
+	check_counts(r, 1, 0, 0);
+	page_lock(p);
+	page_lend(p);
+	page_remove(p);
+	assert_int_equal(r->m.lent_count, 0);
+	check_counts(r, 0, 0, 0);
+	assert_true(page_take_back(p));
+	page_unlock(p);
+	page_put(p);
+}
+
+static void a_lent_page_stays_dirty(void **state)
+{
+	with_pages(run_lending, NO_LIMIT);
+}
+
+static void run_dropping(struct page_rig *r)
+{
+	struct page *held = must_make(r, 3);
+
+	page_mark_uptodate(held);
+	page_unlock(held);
+	for (uint64_t i = 0; i < 3; i++)
+		make_page(r, i, i == 1 ? PAGE_DIRTY : 0);
+	make_page(r, 9, 0);
+	mapping_drop_clean(&r->m, 0, 8);
+	assert_int_equal(r->m.page_count, 3);		/* dirty, held, outside */
+	assert_null(page_find(&r->m, 0));
+	page_put(held);
+	mapping_drop_clean(&r->m, 0, UINT64_MAX - 1);
+	assert_int_equal(r->m.page_count, 1);
+}
+
+static void clean_pages_can_be_dropped(void **state)
+{
+	with_pages(run_dropping, NO_LIMIT);
+}
+
 static void run_walks(struct page_rig *r)
 {
 	static const uint64_t indexes[] = { 0, 1, 7, 100, 5000, UINT32_MAX };
@@ -300,6 +361,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_page_is_made_once),
 		cmocka_unit_test(counts_and_tags_follow_the_states),
+		cmocka_unit_test(a_lent_page_stays_dirty),
+		cmocka_unit_test(clean_pages_can_be_dropped),
 		cmocka_unit_test(walks_go_by_index_and_tag),
 		cmocka_unit_test(what_is_peeked_at_keeps_its_bytes),
 		cmocka_unit_test(an_error_is_told_once_to_each_file),

@@ -7,6 +7,7 @@
 #include <linux/falloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "cli/script_internal.h"
 
@@ -232,9 +233,66 @@ static int64_t op_fadvise(struct script *s, struct script_line *l)
 	const char *a = script_option(l, "advice");
 	int advice = !a ? POSIX_FADV_NORMAL : !strcmp(a, "dontneed") ? POSIX_FADV_DONTNEED
 		     : !strcmp(a, "willneed") ? POSIX_FADV_WILLNEED
-		     : !strcmp(a, "random") ? POSIX_FADV_RANDOM : POSIX_FADV_NORMAL;
+		     : !strcmp(a, "random") ? POSIX_FADV_RANDOM
+		     : !strcmp(a, "sequential") ? POSIX_FADV_SEQUENTIAL
+		     : !strcmp(a, "noreuse") ? POSIX_FADV_NOREUSE : POSIX_FADV_NORMAL;
 
 	return extant_fadvise(s->x, *script_slot(s, l), script_option_number(l, "off", 0), script_option_number(l, "len", 0), advice);
+}
+
+/* ---- mapped: page by page, as the faults of a process come */
+
+/* What mmap itself refuses is its errno; what a fault meets is a signal to a process, whatever the reason. */
+static int64_t as_signal(int64_t err)
+{
+	return err == -EBADF || err == -EACCES || err == -ENODEV || err == -EINVAL ? err : -EFAULT;
+}
+
+/* Into the file, or out of it. */
+static int64_t copy_mapped(struct script *s, const struct script_line *l, int64_t off, uint8_t *bytes, int64_t len,
+			   bool store)
+{
+	const char *advice = script_option(l, "advice");
+	int flags = (store ? EXTANT_PAGE_WRITE : 0) |
+		    (advice && !strcmp(advice, "random") ? EXTANT_PAGE_RANDOM : 0);
+	struct extant_page *page;
+	int64_t n, done = 0;
+	void *data;
+	int err;
+
+	for (; done < len; done += n) {
+		n = extant_page_get(s->x, *script_slot(s, l), off + done, (size_t)(len - done), flags, &page, &data);
+		if (n < 0)
+			return as_signal(n);
+		memcpy(store ? data : bytes + done, store ? bytes + done : data, (size_t)n);
+		err = extant_page_put(s->x, page, store);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int64_t op_mapped(struct script *s, struct script_line *l)
+{
+	int64_t off = script_option_number(l, "off", -1), len = script_option_number(l, "len", -1), err;
+	bool store = !strcmp(l->word[0], "mmapwrite");
+	const char *sync = script_option(l, "sync");
+	uint8_t *bytes;
+
+	if (off < 0 || len <= 0)
+		return -EINVAL;
+	bytes = malloc((size_t)len);
+	if (!bytes)
+		return -ENOMEM;
+	if (store)
+		script_make_data(l, off, bytes, (size_t)len);
+	err = copy_mapped(s, l, off, bytes, len, store);
+	if (!err && !store)
+		script_add(s, ",\"fnv\":\"%016llx\"", (unsigned long long)script_fnv1a(bytes, (size_t)len));
+	free(bytes);
+	if (!err && sync)
+		err = extant_msync(s->x, *script_slot(s, l), off, len, strcmp(sync, "async") ? MS_SYNC : MS_ASYNC);
+	return err ? err : len;
 }
 
 static int one_extent(void *arg, const struct extant_extent *e)
@@ -280,6 +338,8 @@ const struct script_op script_data_ops[] = {
 	{ "fallocate", op_fallocate, false },
 	{ "copy_file_range", op_copy_file_range, false },
 	{ "fadvise", op_fadvise, false },
+	{ "mmapwrite", op_mapped, false },
+	{ "mmapread", op_mapped, false },
 	{ "fiemap", op_fiemap, false },
 	{ NULL, NULL, false },
 };

@@ -54,8 +54,6 @@ static bool covered(const struct ext4_fs *fs, uint32_t i, uint32_t from, uint32_
 
 /* ---- begin: one block */
 
-enum write_kind { WRITE_DELAYED, WRITE_PLAIN, WRITE_JOURNALED };
-
 /*
  * Looks the block up, and gives it a place or a promise of one. Sets PB_NEW when its old bytes mean
  * nothing.
@@ -152,8 +150,8 @@ static int prepare_block(struct handle *h, struct inode *inode, enum write_kind 
 	return err;
 }
 
-static int ext4_block_write_begin(struct handle *h, struct inode *inode, enum write_kind kind,
-				  struct page *p, uint32_t from, uint32_t to)
+int ext4_block_write_begin(struct handle *h, struct inode *inode, enum write_kind kind,
+			   struct page *p, uint32_t from, uint32_t to)
 {
 	struct ext4_fs *fs = inode->fs;
 	uint32_t begin, end;
@@ -167,12 +165,9 @@ static int ext4_block_write_begin(struct handle *h, struct inode *inode, enum wr
 	return err;
 }
 
-/*
- * The write ends early, and blocks made for it are the file's already: where nothing was written
- * they hold zeroes, and the device must learn of it.
- */
-static int zero_new_blocks(struct handle *h, struct inode *inode, enum write_kind kind,
-			   struct page *p, uint32_t from, uint32_t to)
+/* They hold zeroes where nothing was written, and the device must learn of it. */
+int ext4_zero_new_blocks(struct handle *h, struct inode *inode, enum write_kind kind,
+			 struct page *p, uint32_t from, uint32_t to)
 {
 	struct ext4_fs *fs = inode->fs;
 	bool dirty = false;
@@ -205,7 +200,7 @@ static int zero_new_blocks(struct handle *h, struct inode *inode, enum write_kin
 
 /* ---- begin */
 
-static enum write_kind kind_of_write(struct inode *inode)
+enum write_kind ext4_kind_of_write(struct inode *inode)
 {
 	if (ext4_should_journal_data(inode))
 		return WRITE_JOURNALED;
@@ -282,8 +277,8 @@ static int try_begin(struct inode *inode, enum write_kind kind, struct ext4_writ
 		page_wait_writeback(w->page);
 		err = ext4_block_write_begin(w->handle, inode, kind, w->page, from, from + w->len);
 		if (err) /* the first error is the one to tell */
-			ignore_result(zero_new_blocks(w->handle, inode, kind, w->page, from,
-						      from + w->len));
+			ignore_result(ext4_zero_new_blocks(w->handle, inode, kind, w->page, from,
+							   from + w->len));
 	}
 	if (!err)
 		return 0;
@@ -316,9 +311,11 @@ static int ext4_da_write_begin(struct inode *inode, struct ext4_write *w)
 
 int ext4_write_begin(struct inode *inode, uint64_t pos, uint32_t len, struct ext4_write *w)
 {
-	enum write_kind kind = kind_of_write(inode);
+	enum write_kind kind = ext4_kind_of_write(inode);
 
 	*w = (struct ext4_write){ .pos = pos, .len = len, .delayed = kind == WRITE_DELAYED };
+	if (pos + len > inode->size)
+		ext4_settle_lent_end(inode);
 	if (w->delayed)
 		return ext4_da_write_begin(inode, w);
 	TRACE_SCOPE(inode->fs, ext4_write_begin);
@@ -472,7 +469,8 @@ int ext4_write_end(struct inode *inode, struct ext4_write *w, uint32_t copied)
 	if (copied < w->len && !ext4_page_is(w->page, PAGE_UPTODATE))
 		copied = 0;
 	if (copied < w->len)
-		err = zero_new_blocks(w->handle, inode, kind, w->page, from + copied, from + w->len);
+		err = ext4_zero_new_blocks(w->handle, inode, kind, w->page, from + copied,
+					   from + w->len);
 	if (!err)
 		err = kind == WRITE_JOURNALED ? journalled_write_end(inode, w, copied)
 		      : kind == WRITE_DELAYED ? ext4_da_write_end(inode, w, copied)

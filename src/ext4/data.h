@@ -33,7 +33,8 @@ must_check int ext4_write_end(struct inode *inode, struct ext4_write *w, uint32_
  */
 struct ext4_readahead {			/* of an open file */
 	uint64_t start, size, async_size, prev_index;
-	bool random;			/* POSIX_FADV_RANDOM */
+	uint32_t misses;		/* of faults, less their hits */
+	bool random, sequential;	/* POSIX_FADV_RANDOM, _SEQUENTIAL */
 };
 must_check int ext4_read_page(struct inode *inode, uint64_t index, struct ext4_readahead *ra,
 			      uint64_t wanted_pages, struct page **out);
@@ -44,6 +45,41 @@ void ext4_read_soon(struct inode *inode, uint64_t pos);
 /* Copies from pages (or holes) up to the size; returns bytes. Takes no lock where all is cached. */
 must_check int64_t ext4_read(struct inode *inode, uint64_t pos, void *buf, size_t len,
 			     struct ext4_readahead *ra);
+
+/* Begins to have pages [first, last] read, as many as one request is worth; an error is met by who needs them. */
+void ext4_will_need(struct inode *inode, uint64_t first, uint64_t last);
+
+/* ---- fault.c: pages that others look at and store into */
+
+enum ext4_advice { EXT4_ADVICE_NORMAL, EXT4_ADVICE_RANDOM, EXT4_ADVICE_SEQUENTIAL };
+/*
+ * {ext4_filemap_fault} The page at `index`, uptodate and referenced; what is not there is read, by
+ * advice alone, around it, or ahead. -EFAULT: the file ends before it.
+ */
+must_check int ext4_filemap_fault(struct inode *inode, uint64_t index, struct ext4_readahead *ra,
+				  enum ext4_advice advice, struct page **out);
+/*
+ * One more page, or copy of one, is to be stored into, until ext4_lend_end. False: there are as many
+ * as memory allows.
+ */
+must_check bool ext4_lend_begin(struct ext4_fs *fs);
+void ext4_lend_end(struct ext4_fs *fs);
+/*
+ * {ext4_page_mkwrite} An uptodate page is lent, to be stored into: each block of it up to the end of
+ * the file (`bytes` of the page) gets its place or the promise of one, the times of the file move,
+ * and the page is dirty until ext4_page_give_back. Holding nothing. -EAGAIN: the page is no longer
+ * the file's, find it again; -EFAULT: the file ends before it; -ENOSPC. -EOPNOTSUPP: the file's data
+ * is journaled: the log must know the bytes, so ext4_write_begin and _end alone write it.
+ */
+must_check int ext4_page_mkwrite(struct inode *inode, struct page *p, uint32_t *bytes);
+/*
+ * Bytes [from, to) of it may have been stored into (`dirty`). -ESTALE: some of them were cut off or
+ * punched meanwhile, what was stored there is lost; given back it is in any case.
+ */
+must_check int ext4_page_give_back(struct inode *inode, struct page *p, uint32_t from, uint32_t to, bool dirty);
+
+/* The file is about to grow: what was stored into a lent page behind its end is zeroes. inode->lock, no page. */
+void ext4_settle_lent_end(struct inode *inode);
 
 enum writeback_mode { WB_NONE = 0, WB_ALL = 1 };	/* sync_mode: start it, or see each page written */
 struct writeback {

@@ -62,6 +62,44 @@ static inline bool ext4_page_has_blocks(const struct ext4_fs *fs, const struct p
  */
 bool ext4_passes_cache(const struct inode *inode, uint64_t pos, size_t len);
 must_check int64_t ext4_read_past_cache(struct inode *inode, uint64_t pos, void *buf, size_t len);
+/* ---- data.c: blocks of a page that is written into, or may be from now on */
+
+enum write_kind { WRITE_DELAYED, WRITE_PLAIN, WRITE_JOURNALED };
+/* As the inode's mode, the mount and the free space say at this moment. */
+enum write_kind ext4_kind_of_write(struct inode *inode);
+/*
+ * The blocks that [from, to) of a locked page not in write-back touches get their place or a promise
+ * of one (PB_NEW where their old bytes mean nothing), and what [from, to) leaves of them is right
+ * then. A handle, but for delayed ones.
+ */
+must_check int ext4_block_write_begin(struct handle *h, struct inode *inode, enum write_kind kind,
+				      struct page *p, uint32_t from, uint32_t to);
+/* What comes after it is not done, and blocks made for [from, to) are the file's already. */
+must_check int ext4_zero_new_blocks(struct handle *h, struct inode *inode, enum write_kind kind,
+				    struct page *p, uint32_t from, uint32_t to);
+
+/* ---- read.c: reading pages that are not there */
+
+/* The page behind the last one of the file. */
+uint64_t ext4_end_page(const struct inode *inode);
+/*
+ * Reads those of pages [index, index + count) that are not there and lie in the file; `mark`: the one
+ * whose reader is to fetch the next window.
+ */
+must_check int ext4_read_window(struct inode *inode, uint64_t index, uint64_t count, uint64_t mark);
+/* The window that a reader of page `index` is served with, who wants so many pages of it. */
+must_check int ext4_read_ahead(struct inode *inode, struct ext4_readahead *ra, uint64_t index,
+			       uint64_t wanted);
+/* The marked page was reached: the next window, while this one is still being read. */
+void ext4_read_next(struct inode *inode, struct ext4_readahead *ra, struct page *p);
+/*
+ * A page alone, under its lock, if its content is not there yet {ext4_readpage}. -EAGAIN: it is
+ * removed.
+ */
+must_check int ext4_read_alone(struct inode *inode, struct page *p);
+/* How many pages a window has at most: twice as many for who reads in sequence. */
+uint64_t ext4_readahead_pages(const struct inode *inode, const struct ext4_readahead *ra);
+
 /* Reads one block of a locked page from where it lies. */
 must_check int ext4_read_page_block(struct inode *inode, struct page *p, uint32_t i,
 				    ext4_fsblk_t pblk);

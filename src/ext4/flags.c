@@ -112,6 +112,8 @@ static int ext4_change_inode_journal_flag(struct inode *inode)
 	if (err)
 		return err;
 	guard_write(&inode->invalidate_lock);
+	if (atomic_load(&inode->mapping.lent_count))
+		return -EBUSY; /* the log would not know what is stored into them */
 	guard(&inode->writeback_lock);
 	if (inode->flags & EXT4_JOURNAL_DATA_FL) {
 		jbd2_journal_lock_updates(fs->journal);

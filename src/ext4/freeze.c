@@ -86,7 +86,8 @@ static int freeze_writable(struct ext4_fs *fs)
 	int err;
 
 	gate_shut(&fs->changes);
-	err = ext4_sync_filesystem(fs);
+	/* Who has a page stores into it without asking. */
+	err = atomic_load(&fs->pages_lent) ? -EBUSY : ext4_sync_filesystem(fs);
 	if (!err) {
 		keep_handles_out(fs);
 		fs->handles_kept_out = true;

@@ -174,6 +174,7 @@ struct ext4_fs {
 	struct gate unjournaled;		/* the same for handles, where there is no journal to keep them out */
 	struct mutex unjournaled_lock;		/* RANK_CHECKPOINT: who shuts and opens it */
 	bool frozen, handles_kept_out;		/* life_lock */
+	_Atomic uint32_t pages_lent;		/* to be stored into (fault.c): not frozen while there are */
 	const char *mount_point;		/* what the first open writes into the superblock; or NULL */
 	bool was_clean;				/* the superblock said so at the mount */
 	bool orphans_done;			/* the orphan file was empty at the end */
@@ -388,7 +389,7 @@ static inline bool ext4_is_frozen(const struct ext4_fs *fs)
 /*
  * Waits until all changes are made, writes everything, empties the journal; from then on the image
  * is as after an unmount and nothing writes to it, until the thaw. Changes wait; reading goes on.
- * -EBUSY: it is frozen. An error leaves it as it was.
+ * -EBUSY: it is frozen, or pages are lent (pages_lent). An error leaves it as it was.
  */
 must_check int ext4_freeze(struct ext4_fs *fs);
 /* -EINVAL: it is not frozen. */

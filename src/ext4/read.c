@@ -101,7 +101,7 @@ static ext4_lblk_t end_of_file(const struct inode *inode)
 			     inode->fs->geo.block_bits);
 }
 
-static uint64_t end_page(const struct inode *inode)
+uint64_t ext4_end_page(const struct inode *inode)
 {
 	uint32_t psize = ext4_page_size(inode->fs);
 
@@ -163,7 +163,7 @@ static int window_read(struct window *w)
 static int window_fill(struct window *w, uint64_t index, uint64_t count, uint64_t mark)
 {
 	struct inode *inode = w->inode;
-	uint64_t end = end_page(inode);
+	uint64_t end = ext4_end_page(inode);
 	struct page *p;
 	int err;
 
@@ -188,7 +188,7 @@ static int window_fill(struct window *w, uint64_t index, uint64_t count, uint64_
 	return 0;
 }
 
-static int read_window(struct inode *inode, uint64_t index, uint64_t count, uint64_t mark)
+int ext4_read_window(struct inode *inode, uint64_t index, uint64_t count, uint64_t mark)
 {
 	struct window *w = arena_alloc(inode->fs->arena, sizeof(*w));
 	int err, last;
@@ -211,6 +211,11 @@ static int read_window(struct inode *inode, uint64_t index, uint64_t count, uint
 static uint64_t pages_of(const struct ext4_fs *fs, uint32_t bytes)
 {
 	return max(bytes / ext4_page_size(fs), 1u);
+}
+
+uint64_t ext4_readahead_pages(const struct inode *inode, const struct ext4_readahead *ra)
+{
+	return pages_of(inode->fs, ra->sequential ? 2 * READAHEAD_BYTES : READAHEAD_BYTES);
 }
 
 static uint64_t round_up_pow2(uint64_t n)
@@ -279,23 +284,21 @@ static bool choose_window(struct ext4_readahead *ra, uint64_t index, uint64_t wa
 	return true;
 }
 
-static int read_ahead(struct inode *inode, struct ext4_readahead *ra, uint64_t index,
-		      uint64_t wanted)
+int ext4_read_ahead(struct inode *inode, struct ext4_readahead *ra, uint64_t index, uint64_t wanted)
 {
 	struct ext4_fs *fs = inode->fs;
-	uint64_t most = pages_of(fs, READAHEAD_BYTES);
+	uint64_t most = ext4_readahead_pages(inode, ra);
 
 	if (wanted > most)
 		most = min(wanted, pages_of(fs, REQUEST_BYTES));
 	if (ra->random || !choose_window(ra, index, wanted, most))
-		return read_window(inode, index, min(wanted, most), UINT64_MAX);
-	return read_window(inode, ra->start, ra->size, ra->start + ra->size - ra->async_size);
+		return ext4_read_window(inode, index, min(wanted, most), UINT64_MAX);
+	return ext4_read_window(inode, ra->start, ra->size, ra->start + ra->size - ra->async_size);
 }
 
-/* The marked page was reached: the next window, while this one is still being read. */
-static void read_next(struct inode *inode, struct ext4_readahead *ra, struct page *p)
+void ext4_read_next(struct inode *inode, struct ext4_readahead *ra, struct page *p)
 {
-	uint64_t most = pages_of(inode->fs, READAHEAD_BYTES);
+	uint64_t most = ext4_readahead_pages(inode, ra);
 
 	if (!(atomic_fetch_and(&p->state, ~PAGE_READAHEAD) & PAGE_READAHEAD))
 		return;
@@ -305,16 +308,12 @@ static void read_next(struct inode *inode, struct ext4_readahead *ra, struct pag
 		go_on(ra, most);
 	/* A hint: what fails here is met again by who needs it. */
 	ignore_result(
-		read_window(inode, ra->start, ra->size, ra->start + ra->size - ra->async_size));
+		ext4_read_window(inode, ra->start, ra->size, ra->start + ra->size - ra->async_size));
 }
 
 /* ---- one page */
 
-/*
- * Alone, under its lock: it is there, but its content is not (a write that covered a part, or an
- * error).
- */
-static int read_alone(struct inode *inode, struct page *p)
+int ext4_read_alone(struct inode *inode, struct page *p)
 {
 	struct window w = { .inode = inode };
 	int err;
@@ -338,26 +337,26 @@ int ext4_read_page(struct inode *inode, uint64_t index, struct ext4_readahead *r
 	int err = 0;
 
 	for (;;) {
-		if (index >= end_page(inode)) { /* cut off since the caller looked */
+		if (index >= ext4_end_page(inode)) { /* cut off since the caller looked */
 			*out = NULL;
 			return 0;
 		}
 		p = page_find(&inode->mapping, index);
 		if (!p) {
-			err = read_ahead(inode, ra, index, max(wanted, (uint64_t)1));
+			err = ext4_read_ahead(inode, ra, index, max(wanted, (uint64_t)1));
 			p = page_find(&inode->mapping, index);
 			if (!p && err)
 				return err;
 			if (!p)
 				continue; /* reclaimed at once: memory is short */
 		} else if (ext4_page_is(p, PAGE_READAHEAD)) {
-			read_next(inode, ra, p);
+			ext4_read_next(inode, ra, p);
 		}
 		if (likely(ext4_page_is(p, PAGE_UPTODATE))) {
 			*out = p;
 			return 0;
 		}
-		err = read_alone(inode, p);
+		err = ext4_read_alone(inode, p);
 		if (!err && ext4_page_is(p, PAGE_UPTODATE)) {
 			*out = p;
 			return 0;
@@ -378,7 +377,7 @@ int ext4_read_single_page(struct inode *inode, uint64_t index, struct page **out
 		if (err)
 			return err;
 		page_unlock(p);
-		err = ext4_page_is(p, PAGE_UPTODATE) ? 0 : read_alone(inode, p);
+		err = ext4_page_is(p, PAGE_UPTODATE) ? 0 : ext4_read_alone(inode, p);
 		if (!err) {
 			*out = p;
 			return 0;

@@ -175,6 +175,8 @@ int ext4_resize_inode(struct inode *inode, uint64_t size)
 		if (err)
 			return err;
 	}
+	if (!shrinks)
+		ext4_settle_lent_end(inode);
 	if (size != inode->size) {
 		err = set_size(inode, size);
 		if (err)

@@ -72,15 +72,21 @@ static void let_go(struct page *p)
 	page_put(p);
 }
 
+/* What is lent may have changed since it was written last. */
+static bool to_be_written(const struct page_block *pb)
+{
+	return pb->state & (PB_DIRTY | PB_LENT);
+}
+
 static bool needs_mapping(const struct page_block *pb)
 {
-	return pb->state & PB_DIRTY && pb->state & (PB_DELAYED | PB_UNWRITTEN);
+	return to_be_written(pb) && pb->state & (PB_DELAYED | PB_UNWRITTEN);
 }
 
 /* Dirty, and it has its place. */
 static bool is_ready(const struct page_block *pb)
 {
-	return pb->state & PB_DIRTY && !needs_mapping(pb);
+	return to_be_written(pb) && !needs_mapping(pb);
 }
 
 static bool any_block(const struct ext4_fs *fs, const struct page *p,

@@ -199,8 +199,11 @@ int vfs_create_mount(struct ext4_fs *fs, struct vfs **out)
 	mutex_init(&v->rename_lock, RANK_RENAME);
 	err = files_create(v);
 	if (!err)
+		err = pages_create(v);
+	if (!err)
 		err = dcache_create(v);
 	if (err) {
+		pages_destroy(v);
 		files_destroy(v);
 		mutex_fini(&v->rename_lock);
 		arena_free(fs->arena, v);
@@ -214,10 +217,11 @@ int vfs_unmount(struct vfs *v)
 {
 	struct ext4_fs *fs = v->fs;
 
-	if (files_any_open(v) || ext4_is_frozen(fs))
+	if (files_any_open(v) || pages_any_out(v) || ext4_is_frozen(fs))
 		return -EBUSY;
 	TRACE_SCOPE(fs, generic_shutdown_super);
 	dcache_destroy(v);
+	pages_destroy(v);
 	files_destroy(v);
 	mutex_fini(&v->rename_lock);
 	arena_free(fs->arena, v);
@@ -226,7 +230,9 @@ int vfs_unmount(struct vfs *v)
 
 int vfs_remount(struct vfs *v, const struct ext4_options *opt)
 {
-	if (opt->read_only && !ext4_is_read_only(v->fs) && files_keep_writable(v))
+	bool written = files_keep_writable(v) || atomic_load(&v->fs->pages_lent);
+
+	if (opt->read_only && !ext4_is_read_only(v->fs) && written)
 		return -EBUSY;
 	return ext4_remount(v->fs, opt);
 }

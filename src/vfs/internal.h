@@ -212,6 +212,12 @@ must_check int64_t generic_perform_write(struct inode *inode, const uint8_t *buf
 must_check int64_t vfs_direct_write(struct file *f, const void *buf, size_t len, uint64_t pos);
 must_check int64_t vfs_direct_read(struct file *f, void *buf, size_t len, uint64_t pos);
 
+/* ---- pages.c */
+
+must_check int pages_create(struct vfs *v);
+void pages_destroy(struct vfs *v);
+/* Some are handed out. */
+bool pages_any_out(struct vfs *v);
 /* do_truncate, with the inode's lock taken here. */
 must_check int truncate_inode(struct vfs *v, struct inode *inode, int64_t size, uint32_t valid);
 

@@ -430,31 +430,3 @@ int vfs_sync(struct vfs *v)
 {
 	return ext4_sync_filesystem(v->fs);
 }
-
-/* The last byte of `len` (0: all there are) from `offset` on. */
-static uint64_t range_last(int64_t offset, int64_t len)
-{
-	uint64_t last = (uint64_t)offset + (uint64_t)len - 1;
-
-	return len && last >= (uint64_t)offset && last <= INT64_MAX ? last : INT64_MAX;
-}
-
-int vfs_fadvise(struct vfs *v, int fd, int64_t offset, int64_t len, int advice)
-{
-	autofile f = NULL;
-	int err = file_get(v, fd, &f);
-
-	if (err)
-		return err;
-	if (len < 0 || f->flags & O_PATH)
-		return f->flags & O_PATH ? -EBADF : -EINVAL;
-	if (advice < POSIX_FADV_NORMAL || advice > POSIX_FADV_NOREUSE)
-		return -EINVAL;
-	if (advice == POSIX_FADV_DONTNEED && EXT4_S_ISREG(f->inode->mode))
-		/* So that its memory can be had without waiting. An error is the next fsync's to tell. */
-		ignore_result(ext4_filemap_start(f->inode, (uint64_t)offset, range_last(offset, len)));
-	f->ra.random =
-		advice == POSIX_FADV_RANDOM ||
-		(f->ra.random && advice != POSIX_FADV_NORMAL && advice != POSIX_FADV_SEQUENTIAL);
-	return 0;
-}

@@ -9,7 +9,7 @@
  *
  *	dcache.c   the name cache    path.c   the walk    open.c   open, close, the file table
  *	rw.c       read, write, seek, sync    direct.c  O_DIRECT    dirs.c   names and listings    rename.c
- *	attr.c     attributes, fiemap    whole.c    the file system as a whole
+ *	pages.c    pages handed out, advice    attr.c     attributes, fiemap    whole.c    the file system as a whole
  *	setattr.c  owner, mode, times    xattr.c  extended attributes    flags.c  chattr    perm.c  who may
  */
 #ifndef EXTANT_VFS_H
@@ -31,6 +31,7 @@ struct vfs {
 	struct ext4_cred
 		cred; /* who acts: the owner of what is created; uid 0 is asked no permission */
 	struct mutex rename_lock;	/* RANK_RENAME */
+	struct page_table *pages;	/* handed out: pages.c */
 };
 
 /* Takes the mount over: vfs_unmount ends both. */
@@ -71,6 +72,20 @@ int64_t vfs_copy_file_range(struct vfs *v, int fd_in, int64_t from, int fd_out, 
 /* mode: FALLOC_FL_* as in fallocate(2), with what it refuses. */
 int vfs_fallocate(struct vfs *v, int fd, int mode, int64_t offset, int64_t len);
 int vfs_fadvise(struct vfs *v, int fd, int64_t offset, int64_t len, int advice);
+/*
+ * A page of an open file, handed out {as mmap(2) of it, and the first access}: from `offset` on as
+ * much of [offset, offset + len) as lies in it, which is returned; *data shows it. The file stays
+ * open for it. With VFS_PAGE_WRITE it may be stored into until it is given back; write-back takes
+ * what is stored then.
+ */
+enum { VFS_PAGE_WRITE = 1, VFS_PAGE_RANDOM = 2, VFS_PAGE_SEQUENTIAL = 4 };
+struct vfs_page;
+int64_t vfs_page_get(struct vfs *v, int fd, int64_t offset, size_t len, int flags, struct vfs_page **out,
+		     void **data);
+/* `dirty`: it was stored into. -ESTALE: and some of that was cut off or punched meanwhile. It is given back in any case. */
+int vfs_page_put(struct vfs *v, struct vfs_page *p, bool dirty);
+/* msync(2) of whole pages: MS_SYNC or MS_ASYNC, perhaps MS_INVALIDATE. */
+int vfs_msync(struct vfs *v, int fd, int64_t offset, int64_t len, int flags);
 /* The flags it was opened with, without those that only count at the opening. */
 int vfs_file_flags(struct vfs *v, int fd);
 /* All: syncfs. */
