@@ -320,6 +320,8 @@ static int note_stores(const struct ext4_fs *fs, struct page *p, uint32_t from, 
 {
 	int err = 0;
 
+	if (from >= to)
+		return 0; /* all of it lies behind the end */
 	for (uint32_t i = from >> fs->geo.block_bits; i < blocks_of(fs, to); i++)
 		if (p->blocks[i].state & PB_LENT)
 			p->blocks[i].state |= PB_DIRTY;

@@ -176,6 +176,8 @@ static void run_behind_end(const struct kind *k, struct rig *r, struct extant *x
 	assert_int_equal(byte_at(x, fd, size), 0);
 	if (k->copies)
 		assert_int_equal(byte_at(x, fd, FILE_BYTES), 0);
+	assert_int_equal(extant_ftruncate(x, fd, 36864 + 100), 0);
+	store(x, fd, 36864 + 2000, 1, 'e');	/* with 1 KiB, in a block that is not the file's */
 	end(r, x, fd);
 }
 

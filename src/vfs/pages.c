@@ -359,7 +359,7 @@ static int put_lent(struct vfs *v, struct vfs_page *p, bool dirty)
 
 	if (dirty && !err)
 		err = ext4_update_time(inode);
-	last = ext4_page_give_back(inode, p->page, from, max(from, min(from + p->len, p->in_file)), dirty);
+	last = ext4_page_give_back(inode, p->page, from, min(from + p->len, p->in_file), dirty);
 	ext4_lend_end(v->fs);
 	return err ? err : last;
 }

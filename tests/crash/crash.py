@@ -17,7 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "oracle"))
 import loopmount
 SCRIPTS = ("01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14", "15", "16", "17", "20",
-           "21", "24", "25", "29", "31", "32", "33", "35")
+           "21", "23", "24", "25", "29", "31", "32", "33", "34", "35")
 
 
 def unpack(src, dst):

@@ -64,7 +64,8 @@ def script(seed, ops, block):
     return "\n".join(lines + ["syncfs", "ftruncate fd=2 len=0", "close fd=1", "close fd=2", ""])
 
 
-def main():
+def main(script=script, images=IMAGES, mounts=()):
+    """With mount options besides the first image's own: on that image."""
     a = argparse.ArgumentParser(usage=__doc__)
     a.add_argument("sweep")
     a.add_argument("--seed", type=int, default=4)
@@ -77,13 +78,14 @@ def main():
         return 77
     with tempfile.TemporaryDirectory(prefix="extant-ranges-") as work:
         image, lines, status = os.path.join(work, "image"), os.path.join(work, "ranges"), 0
-        for options in IMAGES:
+        for options, mount in [(i, []) for i in images] + [(images[0], ["-o", m]) for m in mounts]:
             with open(lines, "w") as f:
                 f.write((direct_script if o.direct else script)(o.seed, o.ops, int(options[1])))
             subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-N", "64"] + options + [image, "16M"], check=True)
-            print(" ".join(options), flush=True)
-            status |= subprocess.run([o.sweep] + ["--letters"] * o.direct + more + [image, lines]).returncode
+            print(" ".join(options + mount), flush=True)
+            status |= subprocess.run([o.sweep] + ["--letters"] * o.direct + mount + more + [image, lines]).returncode
     return 1 if status else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -106,6 +106,8 @@ static void end_promises(struct sweep *s, int op, const char *path)
 struct words {
 	char op[32], path[256], flags[128], more[32];
 	int fd;
+	int64_t off, len;
+	bool synced;			/* sync=sync */
 };
 
 static void read_words(const char *text, struct words *w)
@@ -118,6 +120,12 @@ static void read_words(const char *text, struct words *w)
 	for (t = strtok_r(buf, " \t", &save); t; t = strtok_r(NULL, " \t", &save)) {
 		if (!strncmp(t, "fd=", 3))
 			w->fd = atoi(t + 3);
+		else if (!strncmp(t, "off=", 4))
+			w->off = atoll(t + 4);
+		else if (!strncmp(t, "len=", 4))
+			w->len = atoll(t + 4);
+		else if (!strcmp(t, "sync=sync"))
+			w->synced = true;
 		else if (!strncmp(t, "fd2=", 4)) /* where copy_file_range copies to */
 			w->fd = atoi(t + 4);
 		else if (strchr(t, '='))
@@ -135,6 +143,16 @@ static void read_words(const char *text, struct words *w)
 		w->fd = -1;
 }
 
+/* After it, all there is of the file is stable. */
+static bool makes_stable(const struct words *w, struct extant *x, int fd)
+{
+	struct extant_stat st;
+
+	if (!strcmp(w->op, "fsync"))
+		return true;
+	return !strcmp(w->op, "mmapwrite") && w->synced && !w->off && !extant_fstat(x, fd, &st) && (uint64_t)w->len >= st.size;
+}
+
 static const char *path_of(const struct sweep *s, const struct words *w)
 {
 	return w->fd >= 0 ? s->fd_path[w->fd] : w->path;
@@ -142,7 +160,7 @@ static const char *path_of(const struct sweep *s, const struct words *w)
 
 static bool changes(const struct words *w)
 {
-	static const char *const ops[] = { "write", "pwrite", "fallocate", "copy_file_range", "ftruncate", "truncate",
+	static const char *const ops[] = { "write", "pwrite", "mmapwrite", "fallocate", "copy_file_range", "ftruncate", "truncate",
 					   "unlink", "rmdir" };
 
 	for (size_t i = 0; i < array_size(ops); i++)
@@ -216,7 +234,7 @@ static int around(void *arg, int op, bool begins, const char *text, int64_t ret)
 		rename_descriptors(s, &w);
 	if (!begins && ret >= 0 && !strcmp(w.op, "open") && w.fd >= 0)
 		(void)snprintf(s->fd_path[w.fd], sizeof(s->fd_path[0]), "%s", w.path);
-	if (!begins && !ret && !strcmp(w.op, "fsync") && w.fd >= 0)
+	if (!begins && ret >= 0 && w.fd >= 0 && makes_stable(&w, s->script.x, s->script.fds[w.fd]))
 		promise(s, op, s->fd_path[w.fd]);
 	return block_record_mark(s->rec, begins ? "begin" : "end");
 }

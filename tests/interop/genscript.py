@@ -56,6 +56,12 @@ WEIGHTS['reading'].update(fallocate=1, copy_file_range=0)
 WEIGHTS['ranges'] = dict(open=14, close=2, fallocate=50, pwrite=24, write=6, ftruncate=8, fsync=5, fiemap=10, pread=10, lseek=14,
                          fstat=8, mkdir=1, rmdir=1, unlink=2, burst=0, chmod=0, readdir=1, rename=1, link=0, flink=0, symlink=0,
                          nameless=0, mknod=0)
+# Pages.
+WEIGHTS['mixed'].update(mmapwrite=5, mmapread=3)
+WEIGHTS['reading'].update(mmapwrite=1, mmapread=8)
+WEIGHTS['data'].update(mmapwrite=16, mmapread=6)
+WEIGHTS['full'].update(mmapwrite=12)
+WEIGHTS['ranges'].update(mmapwrite=14, mmapread=6)
 WEIGHTS['mixed'].update(gen_attributes.WEIGHTS)
 WRONG = {'wrong': 0.5}          # share of operations made wrong on purpose
 MODES = ('0644', '0600', '0755', '0', '0777', '0444', '04755', '02750', '01777', '07777', '0111')
@@ -379,6 +385,31 @@ class Script(gen_attributes.AttributeOps):
             off, n = self.sectors(off, n)
         self.emit(f'pread fd={slot} off={off} len={n}')
 
+    def mapped_range(self, slot, most):
+        """Mostly inside the file: what lies behind its last page is a signal."""
+        size = self.files.get(self.path_of(slot), 0)
+        if not size or self.chance(0.05):
+            return self.offset(self.path_of(slot)) % (1 << 40), max(1, min(self.size(), most))
+        off = self.rnd.randint(0, size - 1)
+        if self.chance(0.3):
+            off -= off % self.block
+        return off, max(1, min(self.size(), size - off + self.rnd.choice((0, 0, 0, 10, 5000)), most))
+
+    def op_mmapwrite(self):
+        both = [s for s, (_, flags, isdir) in self.fds.items() if not isdir and 'O_RDWR' in flags]
+        slot = self.pick(both) if both and not self.wrong() else self.slot(writing=True)
+        off, n = self.mapped_range(slot, min(1 << 20, max(self.budget, 1)))
+        self.budget -= n
+        self.seen.add(self.file_of(slot))
+        self.emit(f'mmapwrite fd={slot} off={off} len={n}', self.fill(),
+                  *self.rnd.choice(((), (), (), ('sync=sync',), ('sync=async',))))
+
+    def op_mmapread(self):
+        slot = self.slot()
+        off, n = self.mapped_range(slot, 1 << 20)
+        self.seen.add(self.file_of(slot))
+        self.emit(f'mmapread fd={slot} off={off} len={n}', *self.rnd.choice(((), (), ('advice=random',))))
+
     def op_freeze(self):
         """What waits for the thaw hangs on both sides; reading does not."""
         self.emit('freeze')
@@ -633,7 +664,8 @@ class Script(gen_attributes.AttributeOps):
 
     def op_fadvise(self):
         slot = self.slot()
-        self.emit(f'fadvise fd={slot} advice={self.rnd.choice(("dontneed", "willneed", "random", "normal"))}')
+        self.emit(f'fadvise fd={slot} advice={self.rnd.choice(("dontneed", "willneed", "random", "normal", "sequential", "noreuse"))}',
+                  *self.rnd.choice(((), (), (f'off={self.offset(self.path_of(slot)) % (1 << 40)}', f'len={self.size()}'))))
 
     def op_chmod(self):
         self.emit('chmod', self.any_path(), self.rnd.choice(MODES))

@@ -70,7 +70,8 @@ const struct operation operations[] = {
 	{ "removexattr", op_removexattr, 10 }, { "utimens", op_utimens, 15 }, { "chattr", op_chattr, 20 },
 	{ "tmpfile", op_tmpfile, 15 }, { "flink", op_flink, 15 }, { "open", op_open, 90 }, { "close", op_close, 60 },
 	{ "read", op_read, 60 }, { "write", op_write, 120 }, { "lseek", op_lseek, 20 }, { "truncate", op_truncate, 20 },
-	{ "ftruncate", op_ftruncate, 20 }, { "fallocate", op_fallocate, 40 }, { "fsync", op_fsync, 20 },
+	{ "ftruncate", op_ftruncate, 20 }, { "fallocate", op_fallocate, 40 },
+	{ "page_store", op_page_store, 40 }, { "page_load", op_page_load, 20 }, { "fsync", op_fsync, 20 },
 	{ "syncfs", op_sync, 4 }, { "fstat", op_fstat, 15 }, { "remount", op_remount, 1 }, { "crash", op_crash, 2 },
 };
 const uint32_t operation_count = sizeof(operations) / sizeof(*operations);
@@ -322,6 +323,7 @@ static void begin(struct test *x, const struct set *s)
 	x->block_size = s->block_size;
 	x->may_crash = !s->bare;
 	x->block_maps = s->block_maps;
+	x->copies = s->options && strstr(s->options, "data=journal");
 	x->names = 300;
 	x->size_max = s->block_maps ? 1u << 30 : 1ull << 40;
 	x->time_unit = strstr(s->mkfs, "-I 128") ? 1000000000 : 1;

@@ -21,6 +21,11 @@ struct target {
 	const struct target_calls *calls;
 };
 
+struct target_page {			/* handed out */
+	uint8_t *data;
+	void *of;			/* the target's */
+};
+
 /* The calls of extant.h of these names. */
 struct target_calls {
 	int (*mount)(struct target *t);
@@ -43,6 +48,10 @@ struct target_calls {
 	int (*ftruncate)(struct target *t, int fd, int64_t size);
 	int (*truncate)(struct target *t, const char *path, int64_t size);
 	int (*fallocate)(struct target *t, int fd, int mode, int64_t offset, int64_t len);
+
+	int64_t (*page_get)(struct target *t, int fd, int64_t at, size_t len, bool store, struct target_page *out);
+	int (*page_put)(struct target *t, struct target_page *p, bool dirty);
+	int (*msync)(struct target *t, int fd, int64_t at, int64_t len, int flags);
 
 	int (*mkdir)(struct target *t, const char *path, uint32_t mode);
 	int (*rmdir)(struct target *t, const char *path);

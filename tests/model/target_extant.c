@@ -114,6 +114,26 @@ static int t_fallocate(struct target *t, int fd, int mode, int64_t offset, int64
 	return extant_fallocate(x_of(t), fd, mode, offset, len);
 }
 
+static int64_t t_page_get(struct target *t, int fd, int64_t at, size_t len, bool store, struct target_page *out)
+{
+	struct extant_page *page = NULL;
+	void *data = NULL;
+	int64_t n = extant_page_get(x_of(t), fd, at, len, store ? EXTANT_PAGE_WRITE : 0, &page, &data);
+
+	*out = (struct target_page){ data, page };
+	return n;
+}
+
+static int t_page_put(struct target *t, struct target_page *p, bool dirty)
+{
+	return extant_page_put(x_of(t), p->of, dirty);
+}
+
+static int t_msync(struct target *t, int fd, int64_t at, int64_t len, int flags)
+{
+	return extant_msync(x_of(t), fd, at, len, flags);
+}
+
 static int t_mkdir(struct target *t, const char *path, uint32_t mode)
 {
 	return extant_mkdir(x_of(t), path, mode);
@@ -239,7 +259,8 @@ static const struct target_calls calls = {
 	.mount = mount_it, .unmount = unmount_it, .shutdown = shut_down, .judge = judge, .destroy = destroy,
 	.open = t_open, .close = t_close, .read = t_read, .write = t_write, .pread = t_pread, .pwrite = t_pwrite,
 	.lseek = t_lseek, .fsync = t_fsync, .fdatasync = t_fdatasync, .sync = t_sync, .ftruncate = t_ftruncate,
-	.truncate = t_truncate, .fallocate = t_fallocate, .mkdir = t_mkdir, .rmdir = t_rmdir, .unlink = t_unlink,
+	.truncate = t_truncate, .fallocate = t_fallocate, .page_get = t_page_get,
+	.page_put = t_page_put, .msync = t_msync, .mkdir = t_mkdir, .rmdir = t_rmdir, .unlink = t_unlink,
 	.link = t_link, .symlink = t_symlink, .readlink = t_readlink, .mknod = t_mknod, .rename = t_rename,
 	.readdir = t_readdir, .stat = t_stat, .fstat = t_fstat, .chmod = t_chmod, .chown = t_chown, .utimens = t_utimens,
 	.set_flags = t_set_flags, .flink = t_flink, .pass = t_pass, .earliest = t_stamp, .latest = t_stamp, .statfs = t_statfs,

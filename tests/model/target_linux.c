@@ -9,11 +9,14 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -209,6 +212,75 @@ static int t_fallocate(struct target *t, int fd, int mode, int64_t offset, int64
 {
 	(void)t;
 	return result(fallocate(fd, mode, offset, len));
+}
+
+#define PAGE 4096
+
+static sigjmp_buf bus;
+
+static void on_sigbus(int signal)
+{
+	(void)signal;
+	siglongjmp(bus, 1);
+}
+
+/* The fault that a first access makes. */
+static int touch(volatile uint8_t *p, bool store)
+{
+	struct sigaction act = { .sa_handler = on_sigbus }, old;
+	int err = 0;
+
+	sigaction(SIGBUS, &act, &old);
+	if (sigsetjmp(bus, 1))
+		err = -EFAULT;
+	else if (store)
+		*p = *p;
+	else
+		(void)*p;
+	sigaction(SIGBUS, &old, NULL);
+	return err;
+}
+
+static int64_t t_page_get(struct target *t, int fd, int64_t at, size_t len, bool store, struct target_page *out)
+{
+	uint8_t *m = mmap(NULL, PAGE, store ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, at / PAGE * PAGE);
+	struct stat st;
+	int err;
+
+	(void)t;
+	if (m == MAP_FAILED)
+		return -errno;
+	err = touch(m, store);
+	if (err) {
+		munmap(m, PAGE);
+		/* A signal gives no reason: the end of the file, else the disk is full. */
+		return !fstat(fd, &st) && at / PAGE * PAGE < st.st_size ? -ENOSPC : err;
+	}
+	*out = (struct target_page){ m + at % PAGE, m };
+	return (int64_t)len;
+}
+
+static int t_page_put(struct target *t, struct target_page *p, bool dirty)
+{
+	(void)t;
+	(void)dirty;
+	return result(munmap(p->of, PAGE));
+}
+
+/* It is told of memory on Linux: any mapping of the same bytes will do. */
+static int t_msync(struct target *t, int fd, int64_t at, int64_t len, int flags)
+{
+	int64_t first = at / PAGE * PAGE;
+	size_t span = (size_t)(at + len - first);
+	void *m = mmap(NULL, span, PROT_READ, MAP_SHARED, fd, first);
+	int err;
+
+	(void)t;
+	if (m == MAP_FAILED)
+		return -errno;
+	err = result(msync(m, span, flags));
+	munmap(m, span);
+	return err;
 }
 
 static int t_mkdir(struct target *t, const char *path, uint32_t mode)
@@ -444,7 +516,8 @@ static const struct target_calls calls = {
 	.mount = mount_it, .unmount = unmount_it, .shutdown = shut_down, .judge = judge, .destroy = destroy,
 	.open = t_open, .close = t_close, .read = t_read, .write = t_write, .pread = t_pread, .pwrite = t_pwrite,
 	.lseek = t_lseek, .fsync = t_fsync, .fdatasync = t_fdatasync, .sync = t_sync, .ftruncate = t_ftruncate,
-	.truncate = t_truncate, .fallocate = t_fallocate, .mkdir = t_mkdir, .rmdir = t_rmdir, .unlink = t_unlink,
+	.truncate = t_truncate, .fallocate = t_fallocate, .page_get = t_page_get,
+	.page_put = t_page_put, .msync = t_msync, .mkdir = t_mkdir, .rmdir = t_rmdir, .unlink = t_unlink,
 	.link = t_link, .symlink = t_symlink, .readlink = t_readlink, .mknod = t_mknod, .rename = t_rename,
 	.readdir = t_readdir, .stat = t_stat, .fstat = t_fstat, .chmod = t_chmod, .chown = t_chown, .utimens = t_utimens,
 	.set_flags = t_set_flags, .flink = t_flink, .pass = t_pass, .earliest = t_earliest, .latest = t_latest, .statfs = t_statfs,

@@ -33,6 +33,7 @@ struct test {
 	bool verbose, failed;
 	bool may_crash;			/* there is a journal */
 	bool block_maps;		/* files have no extents */
+	bool copies;			/* data is journaled: what is handed out is a copy */
 	bool blind_seek;		/* Linux does not find delayed data in block maps by SEEK_DATA */
 	uint32_t names;			/* about so many */
 	uint32_t block_size;
@@ -138,6 +139,8 @@ void op_lseek(struct test *x);
 void op_truncate(struct test *x);
 void op_ftruncate(struct test *x);
 void op_fallocate(struct test *x);
+void op_page_store(struct test *x);
+void op_page_load(struct test *x);
 void op_fsync(struct test *x);
 void op_sync(struct test *x);
 void op_fstat(struct test *x);
