@@ -245,7 +245,7 @@ static int64_t t_page_get(struct target *t, int fd, int64_t at, size_t len, bool
 {
 	uint8_t *m = mmap(NULL, PAGE, store ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, at / PAGE * PAGE);
 	struct stat st;
-	int err;
+	int err, flags;
 
 	(void)t;
 	if (m == MAP_FAILED)
@@ -253,7 +253,9 @@ static int64_t t_page_get(struct target *t, int fd, int64_t at, size_t len, bool
 	err = touch(m, store);
 	if (err) {
 		munmap(m, PAGE);
-		/* A signal gives no reason: the end of the file, else the disk is full. */
+		/* A signal gives no reason: it may not change, it has ended, or the disk is full. */
+		if (store && !ioctl(fd, FS_IOC_GETFLAGS, &flags) && flags & FS_IMMUTABLE_FL)
+			return -EPERM;
 		return !fstat(fd, &st) && at / PAGE * PAGE < st.st_size ? -ENOSPC : err;
 	}
 	*out = (struct target_page){ m + at % PAGE, m };
