@@ -60,17 +60,25 @@ def backing(dev):
         return None
 
 
-def detach(dev):
-    """Once: the next moment it may be another's."""
-    image = backing(dev)
+def let_go(dev):
+    """It is detached when nobody has it open any more, mounted or not. Once: then it may be another's."""
     p = run('losetup', '-d', dev)
     if p.returncode:
         raise InUse(f'losetup -d {dev}: {p.stderr.strip()}')
+
+
+def wait_until_gone(dev, image):
     until = time.monotonic() + GONE_WITHIN_S
     while image is not None and backing(dev) == image:
         if time.monotonic() > until:
             raise InUse(f'{dev} is still attached to {image} {GONE_WITHIN_S} s after it was detached')
         time.sleep(0.01)
+
+
+def detach(dev):
+    image = backing(dev)
+    let_go(dev)
+    wait_until_gone(dev, image)
 
 
 def unmount(directory):
@@ -95,12 +103,14 @@ class Mounted:
             os.rmdir(self.dir)
             detach(self.dev)
             raise Failed(f'mount: {p.stderr.strip()}')
+        self.attached = backing(self.dev)
+        let_go(self.dev)        # it stays as long as the mount, also where this process is killed
         return self.dir
 
     def __exit__(self, *_):
         unmount(self.dir)
         os.rmdir(self.dir)
-        detach(self.dev)
+        wait_until_gone(self.dev, self.attached)
 
 
 def can_mount():

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """An image that was mounted is free when loopmount.py says so, whatever others do meanwhile. Exit 77 without root."""
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,16 @@ class LoopMount(unittest.TestCase):
             self.addCleanup(other.wait)
             self.addCleanup(other.kill)
             time.sleep(LOOKS_FOR_S)
+        self.assertFalse(self.attached())
+
+    def test_who_mounted_is_killed(self):
+        program = 'import loopmount, os, sys; loopmount.own_namespace(); loopmount.Mounted(sys.argv[1]).__enter__(); os.abort()'
+        subprocess.run([sys.executable, '-c', program, self.image], cwd=os.path.dirname(os.path.abspath(__file__)),
+                       env=dict(os.environ, TMPDIR=os.path.dirname(self.image)),
+                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)))
+        until = time.monotonic() + loopmount.GONE_WITHIN_S
+        while self.attached() and time.monotonic() < until:
+            time.sleep(0.01)
         self.assertFalse(self.attached())
 
     def test_what_cannot_be_mounted(self):
