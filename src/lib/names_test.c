@@ -605,10 +605,27 @@ static void directories_beyond_65000(void **state)
 	mount_as(NULL, 0, 0);
 }
 
+/* It is looked up after the old name, by way of a link too. */
+static void a_new_name_too_long_is_told_after_an_old_one_missing(void **state)
+{
+	char path[300] = "/link/";
+
+	(void)state;
+	memset(path + 6, 'x', 256);
+	ok(extant_mkdir(x, "/d", 0755));
+	ok(extant_symlink(x, "d", "/link"));
+	touch("/there");
+	fails(ENAMETOOLONG, extant_rename(x, "/there", path, 0));
+	fails(ENOENT, extant_rename(x, "/missing", path, 0));
+	path[6 + 255] = '\0';
+	ok(extant_rename(x, "/there", path, 0));
+}
+
 int main(void)
 {
 #define test(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
+		test(a_new_name_too_long_is_told_after_an_old_one_missing),
 		test(a_link_is_the_same_file),
 		test(links_end_at_65000),
 		test(targets_of_every_length),

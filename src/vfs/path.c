@@ -282,7 +282,10 @@ int path_parent_from(struct vfs *v, struct dentry *from, const char *path, struc
 	}
 	if (!err)
 		err = may_search(&w);
-	/* A name inside a link's target does not outlive the walk. */
+	/*
+	 * A name inside a link's target does not outlive the walk. Of one that is too long enough is
+	 * kept to be told so by who looks it up, in its turn.
+	 */
 	if (!err && w.buffer && out->type == LAST_NAME) {
 		name.len = min(name.len, sizeof(out->kept));
 		name.bytes = memcpy(out->kept, name.bytes, name.len);
