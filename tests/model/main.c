@@ -331,6 +331,7 @@ static void begin(struct test *x, const struct set *s)
 		exit(1);
 	tree_init(&x->tree, st.ino);
 	test_forget_times(x);
+	x->tree.frees_at_once = s->options && strstr(s->options, "data=writeback");
 	x->tree.root->generation = st.generation;
 	test_say(x, "rmdir", "/lost+found");
 	(void)test_agree(x, 0, CALL(x, rmdir, "/lost+found"));

@@ -167,8 +167,10 @@ void dir_remove(struct tree *t, struct node *dir, const char *name)
 	} else {
 		n->nlink--;
 	}
-	if (!n->nlink)
+	if (!n->nlink) {
 		t->node_count--;
+		n->unsynced |= t->frees_at_once;
+	}
 	dir_set(dir, name, NULL);
 }
 

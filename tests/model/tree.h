@@ -60,6 +60,7 @@ struct node {
 struct tree {
 	struct node *nodes, *root;
 	uint32_t node_count;		/* with a name */
+	bool frees_at_once;		/* data=writeback: others may have a file's blocks before its end is safe */
 };
 
 void tree_init(struct tree *t, uint64_t root_ino);
