@@ -129,6 +129,11 @@ must_check int ext4_resize_inode(struct inode *inode, uint64_t size);
 void ext4_drop_pages(struct inode *inode, uint64_t start, uint64_t end);
 /* Blocks beyond the size go {ext4_truncate_enter, _exit}. inode->lock held. */
 must_check int ext4_truncate(struct inode *inode);
+/*
+ * Before a file grows: what a truncate that failed left behind its end is freed now, lest it become part
+ * of the file.
+ */
+must_check int ext4_finish_cut(struct inode *inode);
 /* The rest of the block at `from` is zeroed, in its handle. */
 must_check int ext4_block_truncate_page(struct handle *h, struct inode *inode, uint64_t from);
 /* What of it is delayed gets its blocks and begins to be written {ext4_alloc_da_blocks}. */

@@ -315,6 +315,8 @@ int ext4_fallocate(struct inode *inode, uint32_t mode, uint64_t offset, uint64_t
 	TRACE_SCOPE(fs, ext4_fallocate);
 	ensure(len && offset + len > offset);
 	ext4_settle_lent_end(inode);
-	err = by_kind(inode, mode, offset, len);
+	err = ext4_finish_cut(inode);
+	if (!err)
+		err = by_kind(inode, mode, offset, len);
 	return !err && sync ? make_stable(inode, offset, len) : err;
 }

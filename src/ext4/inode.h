@@ -120,6 +120,7 @@ enum inode_state {
 	INODE_INDEX_FULL = 1u << 13,	/* a directory whose hash tree is full: it was told */
 	INODE_LINKABLE = 1u << 14,	/* made without a name (O_TMPFILE), it may get one */
 	INODE_NO_PRIVS = 1u << 15,	/* neither set-id bits nor capabilities: nothing to take away */
+	INODE_CUT_OWED = 1u << 16,	/* what lies behind the end could not be freed yet */
 };
 
 /* mode bits without <sys/stat.h> macros on platforms that lack them */

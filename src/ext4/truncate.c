@@ -107,10 +107,19 @@ int ext4_truncate(struct inode *inode)
 	err = truncate_once(inode);
 	if (err == -ENOMEM || (err && !fs->journal))
 		err = truncate_once(inode);
+	if (err)
+		atomic_fetch_or(&inode->state, INODE_CUT_OWED);
+	else
+		atomic_fetch_and(&inode->state, ~INODE_CUT_OWED);
 	if (err && !fs->journal)
 		ignore_result(ext4_error(fs, inode->ino, 0,
 					 "what lies behind its end cannot be freed (error %d)", -err));
 	return err;
+}
+
+int ext4_finish_cut(struct inode *inode)
+{
+	return unlikely(atomic_load(&inode->state) & INODE_CUT_OWED) ? ext4_truncate(inode) : 0;
 }
 
 /* ---- setattr */
@@ -169,6 +178,9 @@ int ext4_resize_inode(struct inode *inode, uint64_t size)
 
 	if (size > ext4_size_max(inode))
 		return -EFBIG;
+	err = shrinks ? 0 : ext4_finish_cut(inode);
+	if (err)
+		return err;
 	if (shrinks && ext4_should_order_data(inode)) {
 		trace(fs, ext4_begin_ordered_truncate, inode->ino, (int64_t)size);
 		err = jbd2_journal_begin_ordered_truncate(fs->journal, &inode->jinode);

@@ -90,7 +90,10 @@ static int64_t write_checks(struct file *f, size_t len, uint64_t *pos)
 {
 	struct inode *inode = f->inode;
 	uint64_t limit = ext4_size_max(inode);
+	int err = ext4_finish_cut(inode);
 
+	if (err)
+		return err;
 	if (f->flags & O_APPEND)
 		*pos = inode->size;
 	if (*pos >= limit)
