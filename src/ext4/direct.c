@@ -335,7 +335,8 @@ static int finish_extension(struct inode *inode, uint64_t pos, int64_t n)
 
 	if (err)
 		return err;
-	if (inode->nlink) /* else it is one anyway */
+	err = ext4_inode_get_write_access(h, inode);
+	if (!err && inode->nlink) /* else it is one anyway */
 		err = ext4_orphan_del(h, inode);
 	if (!err && end > inode->size)
 		err = grow(h, inode, end);
@@ -384,10 +385,8 @@ static int64_t write_range(struct inode *inode, uint64_t pos, const void *buf, s
 	n = err ? err : n;
 	if (!extends)
 		return n;
-	if (n < 0)
-		return give_up_extension(inode, n);
-	err = finish_extension(inode, pos, n);
-	return err ? err : n;
+	err = n < 0 ? (int)n : finish_extension(inode, pos, n);
+	return err ? give_up_extension(inode, err) : n;
 }
 
 int64_t ext4_direct_IO_write(struct inode *inode, uint64_t pos, const void *buf, size_t len)

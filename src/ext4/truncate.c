@@ -137,7 +137,8 @@ static int set_size(struct inode *inode, uint64_t size)
 
 	if (err)
 		return err;
-	if (shrinks)
+	err = ext4_inode_get_write_access(h, inode);
+	if (!err && shrinks)
 		err = ext4_orphan_add(h, inode);
 	if (err)
 		goto stop;
