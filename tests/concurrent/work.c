@@ -10,8 +10,6 @@
 #include "base/compiler.h"
 #include "base/errors.h"
 
-#define COMMON 99u			/* the "worker" that owns what all have in common */
-
 void worker_fail(struct worker *me, const char *fmt, ...)
 {
 	char text[256];
@@ -27,7 +25,7 @@ void worker_fail(struct worker *me, const char *fmt, ...)
 
 /* ---- contents */
 
-static uint64_t stamp_of(uint32_t owner, uint32_t file, uint64_t lblk)
+uint64_t work_stamp(uint32_t owner, uint32_t file, uint64_t lblk)
 {
 	return (((uint64_t)owner << 40 | (uint64_t)file << 32 | lblk) + 1) * 0x9e3779b97f4a7c15ull | 1;
 }
@@ -35,7 +33,7 @@ static uint64_t stamp_of(uint32_t owner, uint32_t file, uint64_t lblk)
 static void stamp(uint8_t *buf, uint32_t owner, uint32_t file, uint64_t lblk, size_t blocks)
 {
 	for (size_t b = 0; b < blocks; b++) {
-		uint64_t s = stamp_of(owner, file, lblk + b);
+		uint64_t s = work_stamp(owner, file, lblk + b);
 
 		for (size_t i = 0; i < WORK_BLOCK_BYTES; i += sizeof(s))
 			memcpy(buf + b * WORK_BLOCK_BYTES + i, &s, sizeof(s));
@@ -71,7 +69,7 @@ static bool words_are(const uint8_t *p, size_t len, uint64_t s)
 
 static const char *path_of(char *buf, size_t size, uint32_t owner, uint32_t file)
 {
-	if (owner == COMMON)
+	if (owner == WORK_COMMON)
 		(void)snprintf(buf, size, "/common/file-%u", file);
 	else
 		(void)snprintf(buf, size, "/own-%u/file-%u", owner, file);
@@ -193,7 +191,7 @@ static void read_own(struct worker *me, uint32_t n, int fd, uint64_t lblk)
 	}
 	for (size_t at = 0; at < expected; at += WORK_BLOCK_BYTES, lblk++)
 		if (!block_is(me->buf + at, min(expected - at, (size_t)WORK_BLOCK_BYTES),
-			      stamp_of(me->id, n, lblk), f->stamped[lblk] * 512u))
+			      work_stamp(me->id, n, lblk), f->stamped[lblk] * 512u))
 			worker_fail(me, "file-%u: block %llu is not what was written", n, (unsigned long long)lblk);
 }
 
@@ -240,7 +238,7 @@ static void use_own(struct worker *me, uint32_t n, uint32_t what)
 
 static void use_common(struct worker *me, uint32_t n, uint32_t what)
 {
-	int fd = extant_open(me->w->x, PATH(COMMON, n), O_RDWR | (what < 40 ? O_CREAT : 0) | draw_direct(me), 0644);
+	int fd = extant_open(me->w->x, PATH(WORK_COMMON, n), O_RDWR | (what < 40 ? O_CREAT : 0) | draw_direct(me), 0644);
 	uint64_t lblk = random_below(&me->random, WORK_BLOCKS - 4);
 	int64_t pos = (int64_t)(lblk * WORK_BLOCK_BYTES), ret = 0;
 
@@ -250,7 +248,7 @@ static void use_common(struct worker *me, uint32_t n, uint32_t what)
 		return;
 	}
 	if (what < 40) {
-		stamp(me->buf, COMMON, n, lblk, 2);
+		stamp(me->buf, WORK_COMMON, n, lblk, 2);
 		ret = extant_pwrite(me->w->x, fd, me->buf, (size_t)2 * WORK_BLOCK_BYTES, pos);
 	} else if (what < 50) {
 		ret = extant_ftruncate(me->w->x, fd, pos + 512 * random_below(&me->random, 8));
@@ -258,7 +256,7 @@ static void use_common(struct worker *me, uint32_t n, uint32_t what)
 		ret = extant_pread(me->w->x, fd, me->buf, (size_t)2 * WORK_BLOCK_BYTES, pos);
 		for (int64_t at = 0; at < ret; at += WORK_BLOCK_BYTES, lblk++)
 			if (!words_are(me->buf + at, (size_t)min(ret - at, (int64_t)WORK_BLOCK_BYTES),
-				       stamp_of(COMMON, n, lblk)))
+				       work_stamp(WORK_COMMON, n, lblk)))
 				worker_fail(me, "common file-%u: block %llu has strange bytes", n, (unsigned long long)lblk);
 	}
 	if (ret < 0 && !worker_full(me, ret))
@@ -270,7 +268,7 @@ static void use_common(struct worker *me, uint32_t n, uint32_t what)
 
 static void unlink_common(struct worker *me, uint32_t n)
 {
-	int err = extant_unlink(me->w->x, PATH(COMMON, n));
+	int err = extant_unlink(me->w->x, PATH(WORK_COMMON, n));
 
 	if (err && err != -ENOENT && !worker_full(me, err))
 		worker_fail(me, "unlink of common file-%u: %s", n, strerror(-err));
@@ -332,6 +330,8 @@ static void step(struct worker *me)
 		worker_whole(me);
 	else if (random_below(&me->random, 100) < WORK_NAMES_PERCENT)
 		worker_names(me);
+	else if (random_below(&me->random, 100) < WORK_PAGES_PERCENT)
+		worker_pages(me);
 	else if (random_below(&me->random, 100) < WORK_ATTRIBUTES_PERCENT)
 		worker_attributes(me);
 	else if (what >= 94)
@@ -376,8 +376,10 @@ void worker_run(struct worker *me)
 {
 	for (uint64_t i = 0; i < me->operations && !atomic_load(&me->w->stop); i++) {
 		step(me);
+		worker_pages_go_on(me, false);
 		atomic_fetch_add(&me->w->operations, 1);
 	}
+	worker_pages_go_on(me, true);
 }
 
 void worker_verify(struct worker *me)

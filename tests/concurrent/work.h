@@ -20,6 +20,8 @@
 #define WORK_WHOLE_PER_MILLE 8		/* are about the whole file system */
 #define WORK_DIRECT_PERCENT 30		/* of what is opened is read and written past the cache */
 #define WORK_ATTRIBUTES_PERCENT 15	/* of the rest, on attributes */
+#define WORK_PAGES_PERCENT 12		/* of the rest, in pages that are handed out */
+#define WORK_COMMON 99u			/* the "worker" that owns what all have in common */
 #define WORK_SECTORS (WORK_BLOCK_BYTES / 512)
 
 struct work_file {
@@ -44,6 +46,10 @@ struct worker {
 	struct work_file files[WORK_FILES];
 	uint8_t token_at[WORK_TOKENS];	/* directory + 1; 0: there is none */
 	uint64_t token_ino[WORK_TOKENS];
+	struct extant_page *kept;	/* of a common file; NULL: none */
+	void *kept_data;
+	uint64_t kept_word;		/* its stamp */
+	uint32_t kept_steps;		/* until it is given back */
 	_Alignas(512) uint8_t buf[2 * WORK_BLOCK_BYTES * 4]; /* as direct I/O wants it */
 };
 
@@ -62,6 +68,16 @@ void worker_verify(struct worker *me);
 void worker_fail(struct worker *me, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The disk is full: an answer like any other. */
 bool worker_full(struct worker *me, int64_t err);
+
+/* What each word of a block is. */
+uint64_t work_stamp(uint32_t owner, uint32_t file, uint64_t lblk);
+
+/* ---- work_pages.c */
+
+/* One operation. */
+void worker_pages(struct worker *me);
+/* After each one: what is kept of a page is used, and given back when it is time, or at the end. */
+void worker_pages_go_on(struct worker *me, bool ends);
 
 /* ---- work_attrs.c */
 
