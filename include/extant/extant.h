@@ -205,6 +205,8 @@ EXTANT_API int extant_sync(struct extant *x);
  *   Not dirty: nothing was stored. A page that had its blocks before is then not written for that.
  * - A truncation, a hole, or blocks shifted take the page, or the blocks they concern, out of the file. Who has it keeps
  *   the memory; what he stores there is lost, as he learns when he gives it back: -ESTALE.
+ * - A write with O_DIRECT to a page that is out goes through the cache, so that both see it. A page handed out while such a
+ *   write is under way may show, and keep, what was there before: as on Linux, who does both puts them in order.
  * - Behind the end of the file a page may be looked at and stored into, but that is not the file's.
  * - data=journal, and files with that flag: what you store into is a copy of the bytes asked for. It is written as by
  *   extant_pwrite, whole, by extant_msync and when it is given back dirty; until then the file has the old bytes.

@@ -350,6 +350,29 @@ static void stores_into_what_is_gone_are_told(void **state)
 	}
 }
 
+static void a_direct_write_meets_the_page(void **state)
+{
+	_Alignas(4096) static uint8_t buf[4096];
+	struct out o;
+	struct rig r;
+	int fd, direct;
+	struct extant *x = begin(&r, "", &fd);
+
+	(void)state;
+	assert_int_equal(put(x, fd, 0, FILE_BYTES, 'o'), FILE_BYTES);
+	o = must_get(x, fd, 4096, 4096, EXTANT_PAGE_WRITE);
+	direct = extant_open(x, "/f", O_RDWR | O_DIRECT, 0);
+	memset(buf, 'd', sizeof(buf));
+	assert_int_equal(extant_pwrite(x, direct, buf, sizeof(buf), 4096), (int64_t)sizeof(buf));
+	assert_int_equal(o.data[0], 'd');
+	o.data[1] = 'l';
+	assert_int_equal(extant_pread(x, direct, buf, sizeof(buf), 4096), (int64_t)sizeof(buf));
+	assert_memory_equal(buf, "dld", 3);
+	assert_int_equal(extant_page_put(x, o.page, true), 0);
+	assert_int_equal(extant_close(x, direct), 0);
+	end(&r, x, fd);
+}
+
 /* ---- what is refused */
 
 static void what_mmap_refuses(void **state)
@@ -567,6 +590,7 @@ int main(void)
 		cmocka_unit_test(new_blocks_show_nothing_old),
 		cmocka_unit_test(what_was_not_stored_into_is_not_written),
 		cmocka_unit_test(stores_into_what_is_gone_are_told),
+		cmocka_unit_test(a_direct_write_meets_the_page),
 		cmocka_unit_test(what_mmap_refuses),
 		cmocka_unit_test(a_full_disk_refuses_before_anything_is_stored),
 		cmocka_unit_test(what_a_page_holds_up),

@@ -64,8 +64,8 @@ static int64_t generic_file_direct_write(struct inode *inode, const void *buf, s
 	if (err || !ext4_may_go_direct(inode))
 		return err == -EBUSY ? 0 : err;
 	n = ext4_direct_IO_write(inode, pos, buf, len);
-	ignore_result(
-		ext4_forget_clean_pages(inode, pos, pos + len - 1)); /* nobody could dirty one */
+	/* One that was handed out meanwhile stays as it is: who has it knows (extant.h). */
+	ignore_result(ext4_forget_clean_pages(inode, pos, pos + len - 1));
 	return n;
 }
 
