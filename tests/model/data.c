@@ -327,8 +327,10 @@ void op_write(struct test *x)
 		x->full++;
 		want = got;
 	}
-	if (want > 0 && got == -EINVAL && may_be_refused(s, at, len))
+	if (want > 0 && got == -EINVAL && may_be_refused(s, at, len)) {
+		test_forget_times(x); /* they move before it is refused */
 		want = got;
+	}
 	if (want > 0 && got == -ENOSPC && is_direct(s) && test_nearly_full(x)) {
 		start_over(x, s);
 		return;
