@@ -67,7 +67,7 @@ const struct operation operations[] = {
 	{ "symlink", op_symlink, 25 }, { "readlink", op_readlink, 10 }, { "mknod", op_mknod, 25 },
 	{ "rename", op_rename, 80 }, { "readdir", op_readdir, 10 }, { "stat", op_stat, 40 }, { "chmod", op_chmod, 15 },
 	{ "chown", op_chown, 15 }, { "setxattr", op_setxattr, 25 }, { "getxattr", op_getxattr, 15 },
-	{ "removexattr", op_removexattr, 10 }, { "utimens", op_utimens, 15 }, { "chattr", op_chattr, 20 },
+	{ "removexattr", op_removexattr, 10 }, { "utimens", op_utimens, 15 }, { "chattr", op_chattr, 20 }, { "setacl", op_setacl, 15 },
 	{ "tmpfile", op_tmpfile, 15 }, { "flink", op_flink, 15 }, { "open", op_open, 90 }, { "close", op_close, 60 },
 	{ "read", op_read, 60 }, { "write", op_write, 120 }, { "lseek", op_lseek, 20 }, { "truncate", op_truncate, 20 },
 	{ "ftruncate", op_ftruncate, 20 }, { "fallocate", op_fallocate, 40 },

@@ -458,6 +458,7 @@ void op_chmod(struct test *x)
 		return;
 	test_stamped(x, n);
 	n->mode = (n->mode & S_IFMT) | mode;
+	acl_follows_mode(n);
 	test_changed(x);
 }
 
@@ -506,7 +507,7 @@ static int xattr_allowed(const struct node *n, const char *name, bool set)
 	return 0;
 }
 
-static size_t xattr_bytes(const struct node *n)
+size_t xattr_bytes(const struct node *n)
 {
 	size_t sum = 0;
 

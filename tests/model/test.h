@@ -100,6 +100,10 @@ int flags_forbid_open(const struct node *n, uint32_t flags);
 /* May a name be made there, as far as names go? `dir`: of a directory, for which a slash at the end is fine. */
 int may_create(struct test *x, const char *path, bool dir, struct place *p);
 struct slot *test_free_slot(struct test *x);
+size_t xattr_bytes(const struct node *n);
+/* The list of rights after chmod; what is new takes the directory's, and the mode follows. */
+void acl_follows_mode(struct node *n);
+void acl_inherit(struct node *n, const struct node *dir);
 
 /* ---- operations: each draws and makes one */
 
@@ -127,6 +131,7 @@ void op_setxattr(struct test *x);
 void op_getxattr(struct test *x);
 void op_utimens(struct test *x);
 void op_chattr(struct test *x);
+void op_setacl(struct test *x);
 void op_removexattr(struct test *x);
 
 void op_open(struct test *x);

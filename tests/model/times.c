@@ -34,6 +34,7 @@ void test_touched(struct test *x, struct node *n)
 void test_born(struct test *x, struct node *n, const struct node *dir)
 {
 	n->atime = n->mtime = n->ctime = now(x);
+	acl_inherit(n, dir);
 	n->flags = is_reg(n) || is_dir(n) ? dir->flags & FLAG_NODUMP : 0; /* others are not looked at */
 }
 
