@@ -305,7 +305,7 @@ void op_write(struct test *x)
 	int64_t want, got;
 	uint64_t at;
 
-	if (!s)
+	if (!s || (is_direct(s) && s->node->flags & FLAG_APPEND)) /* could not start over */
 		return;
 	at = here ? s->at : draw_pos(x, s->node);
 	if (is_direct(s)) {
@@ -328,8 +328,8 @@ void op_write(struct test *x)
 		want = got;
 	}
 	if (want > 0 && got == -EINVAL && may_be_refused(s, at, len)) {
-		test_forget_times(x); /* they move before it is refused */
 		want = got;
+		test_forget_stamps(s->node); /* they move before it is refused */
 	}
 	if (want > 0 && got == -ENOSPC && is_direct(s) && test_nearly_full(x)) {
 		start_over(x, s);

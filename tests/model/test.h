@@ -67,7 +67,8 @@ void test_stamped(struct test *x, struct node *n);
 void test_born(struct test *x, struct node *n, const struct node *dir);
 /* It was read, which may have moved atime. */
 void test_was_read(const struct node *n);
-/* Nobody knows what an operation that failed half way, or a crash, has left there. */
+/* Nobody knows what an operation that failed half way, or a crash, has left there: in one node, in all. */
+void test_forget_stamps(struct node *n);
 void test_forget_times(struct test *x);
 void test_times_equal(struct test *x, const struct node *n, const struct extant_stat *st);
 /* The file system has given a node its number. */

@@ -45,10 +45,15 @@ void test_was_read(const struct node *n)
 	((struct node *)n)->atime = unknown;
 }
 
+void test_forget_stamps(struct node *n)
+{
+	n->atime = n->mtime = n->ctime = unknown;
+}
+
 void test_forget_times(struct test *x)
 {
 	for (struct node *n = x->tree.nodes; n; n = n->all)
-		n->atime = n->mtime = n->ctime = unknown;
+		test_forget_stamps(n);
 }
 
 static void time_equals(struct test *x, const char *what, uint64_t ino, struct span *s, const struct extant_time *t)
