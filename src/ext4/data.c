@@ -509,7 +509,7 @@ bool ext4_may_release_page(void *user, struct page *p)
 	struct ext4_fs *fs = user;
 
 	for (uint32_t i = 0; i < page_blocks(fs->pages); i++)
-		if (p->blocks[i].buffer && !jbd2_journal_try_to_free(p->blocks[i].buffer))
+		if (p->blocks[i].buffer && !jbd2_journal_try_to_free(fs->journal, p->blocks[i].buffer))
 			return false;
 	for (uint32_t i = 0; i < page_blocks(fs->pages); i++)
 		ext4_page_block_clear(&p->blocks[i]);

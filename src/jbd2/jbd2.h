@@ -201,7 +201,7 @@ must_check int jbd2_journal_reserve_revokes(struct handle *h, uint32_t count);
 /* A page of journaled data is dropped beyond the new end. 0 when the buffer could be let go, 1 when the commit still needs it. */
 int jbd2_journal_invalidate(struct journal *j, struct buffer *b);
 /* True when memory reclaim may drop the buffer (a clean one whose checkpoint is done). */
-bool jbd2_journal_try_to_free(struct buffer *b);
+bool jbd2_journal_try_to_free(struct journal *j, struct buffer *b);
 
 /* ---- ordered data */
 

@@ -39,7 +39,7 @@ static void touch_nothing(struct rig *r, struct random *random)
 	must(jbd2__journal_start(r->t.journal, 2, 0, 1, 1, &h));
 	must(jbd2_journal_get_write_access(h, b));
 	must(jbd2_journal_stop(h));
-	(void)jbd2_journal_try_to_free(b);
+	(void)jbd2_journal_try_to_free(r->t.journal, b);
 }
 
 static void restart_once(struct rig *r)

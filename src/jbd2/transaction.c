@@ -542,19 +542,19 @@ int jbd2_journal_invalidate(struct journal *j, struct buffer *b)
 }
 
 /* Locks only what nobody else has locked: reclaim may come from anywhere. */
-static struct buffer *reclaim_locked(struct journal_head *jh)
+static struct buffer *reclaim_locked(struct journal *j, struct journal_head *jh)
 {
-	struct transaction *t = jh->cp_transaction;
-	struct buffer *put;
+	struct buffer *put = NULL;
 
-	if (!t || !mutex_trylock(&t->journal->list_lock))
+	if (!mutex_trylock(&j->list_lock))
 		return NULL;
-	put = jh_reclaim(t->journal, jh);
-	mutex_unlock(&t->journal->list_lock);
+	if (jh->cp_transaction)		/* gone with the last of its buffers */
+		put = jh_reclaim(j, jh);
+	mutex_unlock(&j->list_lock);
 	return put;
 }
 
-bool jbd2_journal_try_to_free(struct buffer *b)
+bool jbd2_journal_try_to_free(struct journal *j, struct buffer *b)
 {
 	struct buffer *put = NULL;
 	struct journal_head *jh;
@@ -565,7 +565,7 @@ bool jbd2_journal_try_to_free(struct buffer *b)
 		return false;
 	jh = atomic_load(&b->journal_head);
 	if (jh)
-		put = reclaim_locked(jh);
+		put = reclaim_locked(j, jh);
 	mutex_unlock(&b->state_lock);
 	buffer_put(put);
 	return !jh || put;

@@ -5,11 +5,13 @@
  *	mixed		random writes, direct and through the cache, reads, holes and cuts, against an
  *			array of bytes; on extents and block maps, pages of one block and of several,
  *			with every data mode; as both dialects
+ *	large		calls of many stretches and handles
  *	alignment	what is refused, as each dialect does it
  *	failures	each call of the device fails in turn, or the disk is full of what others left:
  *			nothing of that is seen, neither by this mount nor by the one after a power
  *			failure, and the size covers no block that was not written
  *	stable		O_DSYNC keeps its word
+ *	first		a commit comes between the map's change and the bytes, then the power fails
  *	together	a direct write under way, and who wants to cut the file or reads it through the
  *			cache
  *
@@ -181,6 +183,7 @@ static void mixed_with_extents(void **state)
 	run("-b 1024 -J size=1 -O orphan_file", "nodelalloc,dioread_lock");
 	run("-b 2048 -J size=4", "data=writeback,dioread_nolock,dialect=4.9");
 	run("-b 65536 2>/dev/null", NULL);
+	run("-b 1024 -O ^has_journal", NULL);
 }
 
 static void mixed_with_block_maps(void **state)
@@ -196,6 +199,53 @@ static void mixed_with_the_log(void **state)
 	(void)state;
 	run("-b 1024 -J size=4", "data=journal");
 	run("-b 4096 -J size=4", "data=journal,dialect=4.9");
+}
+
+/* ---- one call of many stretches */
+
+#define LARGE_BYTES (20u << 20)
+
+static void assert_large(struct extant *x, int fd, const uint8_t *wanted, uint8_t *read)
+{
+	assert_int_equal(extant_pread(x, fd, read, LARGE_BYTES, 0), LARGE_BYTES);
+	assert_memory_equal(wanted, read, LARGE_BYTES);
+}
+
+static void large_on(const char *mkfs, const char *options)
+{
+	uint8_t *wanted = malloc(LARGE_BYTES + 1), *read = malloc(LARGE_BYTES);
+	struct extant *x;
+	int fd, cached;
+
+	assert_true(wanted && read);
+	make_image(mkfs, "64M");
+	x = mount_image(options);
+	fd = open_direct(x, "/large", 0);
+	cached = open_file(x, "/large");
+	for (int round = 0; round < 3; round++) {	/* a new file, all its blocks, a hole */
+		for (uint32_t i = 0; i < LARGE_BYTES; i++)
+			wanted[i] = (uint8_t)((i >> 10) * 7 + i + round);
+		assert_int_equal(extant_pwrite(x, fd, wanted, LARGE_BYTES, 0), LARGE_BYTES);
+		assert_large(x, fd, wanted, read);
+		assert_large(x, cached, wanted, read);
+		if (round == 1) {
+			assert_int_equal(extant_ftruncate(x, fd, 0), 0);
+			assert_int_equal(extant_ftruncate(x, fd, LARGE_BYTES), 0);
+		}
+	}
+	assert_int_equal(extant_close(x, fd), 0);
+	assert_int_equal(extant_close(x, cached), 0);
+	assert_int_equal(extant_unmount(x), 0);
+	assert_clean();
+	free(wanted);
+	free(read);
+}
+
+static void large(void **state)
+{
+	(void)state;
+	large_on("-b 1024 -J size=1", NULL);
+	large_on("-b 1024 -J size=1 -O ^extent,^64bit", NULL);
 }
 
 /* ---- alignment */
@@ -433,15 +483,19 @@ static void word_is_kept(void **state)
 
 #define WRITE_NS (50 * NSEC_PER_MSEC)
 
-struct slow {				/* a device whose writes take a while */
+struct slow {				/* a device whose writes take a while before they begin */
 	struct block_filter filter;
 	int64_t write_ns;
+	bool once;			/* the next one alone */
 };
 
 static int slow_write(struct block_device *d, const struct block_io *io)
 {
-	int64_t ns = container_of(d, struct slow, filter.dev)->write_ns;
+	struct slow *s = container_of(d, struct slow, filter.dev);
+	int64_t ns = s->write_ns;
 
+	if (s->once)
+		s->write_ns = 0;
 	if (ns)
 		task_sleep(ns);
 	return filter_write(d, io);
@@ -460,6 +514,7 @@ struct meeting {
 	struct slow *slow;
 	struct extant *x;
 	int direct, cached;
+	size_t place;			/* of the write */
 };
 
 static void write_direct(void *arg)
@@ -497,17 +552,23 @@ static int meet(void *arg)
 	return 0;
 }
 
+static void meeting_init(struct meeting *m)
+{
+	rig_init(&m->rig);
+	m->slow = filter_alloc(m->rig.arena, sizeof(*m->slow), &slow_ops, m->rig.fault);
+	assert_non_null(m->slow);
+	m->slow->write_ns = 0;
+	m->slow->once = false;
+	m->x = mount_on(&m->rig, &m->slow->filter.dev);
+}
+
 static void together(void **state)
 {
 	struct meeting m;
 
 	(void)state;
 	make_image("-b 4096", "8M");
-	rig_init(&m.rig);
-	m.slow = filter_alloc(m.rig.arena, sizeof(*m.slow), &slow_ops, m.rig.fault);
-	assert_non_null(m.slow);
-	m.slow->write_ns = 0;
-	m.x = mount_on(&m.rig, &m.slow->filter.dev);
+	meeting_init(&m);
 	m.cached = open_file(m.x, "/m");
 	m.direct = open_direct(m.x, "/m", 0);
 	assert_int_equal(put(m.x, m.cached, 0, 65536, 'a'), 65536);
@@ -520,13 +581,68 @@ static void together(void **state)
 	rig_fini(&m.rig);
 }
 
+/* ---- the power fails between a commit and the bytes of what it made of the map */
+
+static void write_in_vain(void *arg)
+{
+	struct meeting *m = arg;
+
+	assert_int_equal(put(m->x, m->direct, places[m->place].at, places[m->place].len, 'd'), -EIO);
+}
+
+static int commit_first(void *arg)
+{
+	struct meeting *m = arg;
+	struct task *t;
+
+	m->slow->write_ns = WRITE_NS;
+	assert_int_equal(task_spawn(m->x->sched, "writer", write_in_vain, m, &t), 0);
+	task_sleep(WRITE_NS / 5);
+	assert_int_equal(commit(m->x->vfs->fs), 0);
+	block_fault_at(m->rig.fault, FAULT_WRITE, 0, -EIO, true);
+	task_join(t);
+	return 0;
+}
+
+static void commits_come_first(const char *mkfs)
+{
+	struct meeting m;
+
+	fill_disk(mkfs);
+	for (m.place = 0; m.place < array_size(places); m.place++) {
+		if (places[m.place].hole && strstr(mkfs, "^extent"))
+			continue;
+		meeting_init(&m);
+		m.direct = make_file(m.x);
+		m.slow->once = true;
+		assert_int_equal(task_call(m.x->sched, "main", commit_first, &m), 0);
+		ignore_result(extant_close(m.x, m.direct)); /* nothing can be written any more */
+		ignore_result(extant_unmount(m.x));
+		memset(seen, 0, sizeof(seen));
+		look_after_failure(&m.rig);
+		assert_null(memchr(seen, 'd', sizeof(seen)));
+		assert_sound(&m.rig);
+		rig_fini(&m.rig);
+	}
+}
+
+static void commit_comes_first(void **state)
+{
+	(void)state;
+	commits_come_first("-b 4096");
+	commits_come_first("-b 1024");
+	commits_come_first("-b 1024 -O ^extent,^64bit");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mixed_with_extents), cmocka_unit_test(mixed_with_block_maps),
 		cmocka_unit_test(mixed_with_the_log), cmocka_unit_test(alignment),
+		cmocka_unit_test(large),
 		cmocka_unit_test(device_fails),       cmocka_unit_test(disk_is_full),
 		cmocka_unit_test(word_is_kept),       cmocka_unit_test(together),
+		cmocka_unit_test(commit_comes_first),
 	};
 	const char *seed = getenv("DIRECT_SEED");
 	int failed = prepare_test();
