@@ -296,6 +296,8 @@ struct extant_statx {			/* statx(2) */
 	uint64_t attributes;		/* STATX_ATTR_* */
 	uint64_t attributes_mask;	/* those that there can be */
 	uint32_t mask;			/* STATX_*: what is filled in */
+	uint32_t dio_mem_align;		/* STATX_DIOALIGN, of files: what suits O_DIRECT; 0: that goes through the cache */
+	uint32_t dio_offset_align;
 };
 #define EXTANT_NOFOLLOW 1		/* a link at the end is looked at itself */
 EXTANT_API int extant_statx(struct extant *x, const char *path, int flags, struct extant_statx *out);

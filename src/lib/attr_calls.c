@@ -4,6 +4,7 @@
  */
 #include <linux/stat.h>
 #include <string.h>
+#include "ext4/direct.h"
 #include "ext4/format.h"
 #include "lib/enter.h"
 
@@ -67,6 +68,15 @@ int extant_fstat(struct extant *x, int fd, struct extant_stat *out)
 }
 
 /* As far as the caller's struct goes. */
+/* What direct I/O asks of a file's reader, as Linux says it: 0 where the data goes through the log. */
+static uint32_t direct_align(const struct extant *x, const struct extant_stat *st)
+{
+	const struct ext4_fs *fs = x->vfs->fs;
+	bool logged = fs->journal && (fs->opt.data == DATA_JOURNAL || st->flags & EXT4_JOURNAL_DATA_FL);
+
+	return logged ? 0 : EXT4_DIRECT_ALIGN;
+}
+
 static int statx_out(const struct extant *x, const struct extant_stat *st, struct extant_statx *out)
 {
 	const uint64_t known = STATX_ATTR_COMPRESSED | STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND |
@@ -82,6 +92,10 @@ static int statx_out(const struct extant *x, const struct extant_stat *st, struc
 
 	if (x->vfs->fs->geo.inode_size > EXT4_GOOD_OLD_INODE_SIZE)
 		full.mask |= STATX_BTIME;
+	if (EXT4_S_ISREG(st->mode) && size == sizeof(full)) { /* else the program does not know of it */
+		full.mask |= STATX_DIOALIGN;
+		full.dio_mem_align = full.dio_offset_align = direct_align(x, st);
+	}
 	if (size < offsetof(struct extant_statx, attributes))
 		return -EINVAL;
 	memcpy(out, &full, size);

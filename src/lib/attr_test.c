@@ -270,6 +270,8 @@ static void flags(void **state)
 	ok(extant_fsgetxattr(x, "/f", &fsx));
 	assert_int_equal(fsx.xflags, 0x8);
 	ok(extant_statx(x, "/f", 0, &sx));
+	assert_int_equal(sx.mask & 0x2000, 0x2000); /* STATX_DIOALIGN */
+	assert_int_equal(sx.dio_offset_align, 512);
 	assert_int_equal(sx.attributes, 0x10);
 	ok(extant_setflags(x, "/f", f));
 	fails(EOPNOTSUPP, extant_setflags(x, "/f", f | 0x20000)); /* a directory's */
