@@ -122,6 +122,10 @@ static void what_can_never_fit_is_refused(struct fixture *f)
 
 static void nested_starts_share_a_handle(struct fixture *f)
 {
+	const char *start_and_stats =
+		"jbd2_handle_start: dev 0,0 tid 2 type 7 line_no 70 requested_blocks 5\n"
+		"jbd2_handle_stats: dev 0,0 tid 2 type 7 line_no 70 interval ";
+	const char *events, *behind;
 	struct rig r;
 	struct handle *h, *inner;
 
@@ -135,10 +139,11 @@ static void nested_starts_share_a_handle(struct fixture *f)
 	assert_ptr_equal(jbd2_journal_current_handle(r.t.journal), h);
 	must(jbd2_journal_stop(h));
 	assert_null(jbd2_journal_current_handle(r.t.journal));
-	assert_string_equal(rig_events(&r),
-			    "jbd2_handle_start: dev 0,0 tid 2 type 7 line_no 70 requested_blocks 5\n"
-			    "jbd2_handle_stats: dev 0,0 tid 2 type 7 line_no 70 interval 0 sync 0"
-			    " requested_blocks 5 dirtied_blocks 0\n");
+	events = rig_events(&r);
+	behind = strstr(events, " sync 0"); /* the interval is what the machine makes it */
+	assert_non_null(behind);
+	assert_int_equal(strncmp(events, start_and_stats, strlen(start_and_stats)), 0);
+	assert_string_equal(behind, " sync 0 requested_blocks 5 dirtied_blocks 0\n");
 	must(toy_umount(&r.t));
 	rig_close(&r);
 }
