@@ -18,6 +18,11 @@ struct ext4_write {
 };
 
 /*
+ * Of `left` bytes to be written at `at`, those whose blocks Linux would look for at once (folio.c): at least
+ * to the page's end. -ENOSPC: there is no room for all of them.
+ */
+must_check int64_t ext4_write_part(struct inode *inode, uint64_t at, size_t left);
+/*
  * ext4_da_write_begin, ext4_write_begin; _end: ext4_da_write_end, ext4_write_end,
  * ext4_journalled_write_end: which pair, the inode's mode and the free space say. inode->lock held
  * for writing. -ENOSPC, -EIO, -ENOMEM. end takes `copied` bytes (it may be less), grows the size,

@@ -98,8 +98,10 @@ bool ext4_nonda_switch(struct ext4_fs *fs)
 	int64_t free_clusters = ext4_counter_read(&fs->counters.free_clusters);
 	int64_t dirty = ext4_counter_read(&fs->counters.dirty_clusters);
 
-	if (dirty && free_clusters < 2 * dirty)
+	if (dirty && free_clusters < 2 * dirty) {
 		ext4_flusher_wake(fs);
+		task_yield(); /* what it writes is no promise any more */
+	}
 	return 2 * free_clusters < 3 * dirty || free_clusters < dirty + FREE_WATERMARK;
 }
 

@@ -118,13 +118,19 @@ static int64_t write_page(struct inode *inode, const uint8_t *buf, uint64_t pos,
 int64_t generic_perform_write(struct inode *inode, const uint8_t *buf, size_t len, uint64_t pos)
 {
 	uint32_t psize = page_size(inode->fs->pages);
-	size_t done = 0;
+	size_t done = 0, sure = 0;
 	int64_t n = 0;
 
 	TRACE_SCOPE(inode->fs, generic_perform_write);
 	while (done < len) {
 		uint64_t at = pos + done;
 
+		if (done == sure) {
+			n = ext4_write_part(inode, at, len - done);
+			if (n < 0)
+				break;
+			sure += (size_t)n;
+		}
 		n = write_page(inode, buf + done, at,
 			       (uint32_t)min((uint64_t)(psize - at % psize), len - done));
 		if (n < 0)

@@ -34,7 +34,7 @@ SHAPES = (
     ("bare", "-O ^has_journal", "8M", ""),
 )
 KINDS = ("alloc", "io", "io-nospc", "io-forever", "space")
-FILLS_UP = ("full", "12", "13")   # scripts that meet a full disk on their own: no room is enough for them
+FILLS_UP = ("full", "12", "13", "30")   # scripts that meet a full disk on their own: no room is enough for them
 
 
 def shape_image(work, name, options, size):
