@@ -100,28 +100,27 @@ static const struct kind {
 	{ "-b 1024", "data=journal", true },
 };
 
+static struct extant *mount_with(struct rig *r, const char *options)
+{
+	struct extant_options opt;
+	struct lib_mount_args args = { .image = image, .opt = &opt, .clock = &r->clock, .device = r->fault };
+	struct extant *x = NULL;
+
+	extant_options_init(&opt);
+	opt.mode = EXTANT_INLINE;
+	opt.mount_options = options;
+	assert_int_equal(lib_mount(&args, &x), 0);
+	return x;
+}
+
 static void with_kinds(void (*run)(const struct kind *k, struct rig *r, struct extant *x))
 {
 	for (size_t i = 0; i < array_size(kinds); i++) {
-		struct extant *x;
 		struct rig r;
 
 		make_image(kinds[i].mkfs, "16M");
 		rig_init(&r);
-		x = mount_on(&r, r.fault);
-		if (kinds[i].options)
-			assert_int_equal(extant_unmount(x), 0);
-		if (kinds[i].options) {
-			struct extant_options opt;
-			struct lib_mount_args args = { .image = image, .opt = &opt, .clock = &r.clock };
-
-			extant_options_init(&opt);
-			opt.mode = EXTANT_INLINE;
-			opt.mount_options = kinds[i].options;
-			assert_int_equal(block_share_create(r.arena, r.cow, &args.device), 0);
-			assert_int_equal(lib_mount(&args, &x), 0);
-		}
-		run(&kinds[i], &r, x);
+		run(&kinds[i], &r, mount_with(&r, kinds[i].options));
 	}
 }
 
@@ -581,6 +580,28 @@ static void advice_moves_pages(void **state)
 	end(&r, x, fd);
 }
 
+/* A page that is the last its transaction has, and goes: the transaction goes with it. */
+static void the_last_block_of_a_transaction_goes(void **state)
+{
+	struct rig r;
+	struct extant *x;
+	int fd;
+
+	(void)state;
+	make_image("-b 4096", "16M");
+	rig_init(&r);
+	x = mount_with(&r, "data=journal");
+	fd = open_file(x, "/f");
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(put(x, fd, 0, 4096, (char)('a' + i)), 4096);	/* at the same time: the inode stays */
+		assert_int_equal(extant_sync(x), 0);
+		assert_int_equal(extant_fadvise(x, fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+		assert_int_equal(pages_of_file(x, fd), 0);
+		assert_int_equal(byte_at(x, fd, 0), 'a' + i);
+	}
+	end(&r, x, fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -597,6 +618,7 @@ int main(void)
 		cmocka_unit_test(so_many_are_out_at_a_time),
 		cmocka_unit_test(times_move_with_stores),
 		cmocka_unit_test(advice_moves_pages),
+		cmocka_unit_test(the_last_block_of_a_transaction_goes),
 	};
 	int failed = prepare_test();
 
