@@ -27,8 +27,8 @@ must_check int64_t ext4_direct_IO_read(struct inode *inode, uint64_t pos, void *
 must_check int64_t ext4_direct_IO_write(struct inode *inode, uint64_t pos, const void *buf,
 					size_t len);
 /*
- * Pages of bytes [start, last] leave the cache {ext4_releasepage}. -EBUSY: one is dirty, or the
- * journal has it.
+ * Pages of bytes [start, last] leave the cache {ext4_releasepage}. -EBUSY: one is dirty, or its
+ * blocks are or were the journal's.
  */
 must_check int ext4_forget_clean_pages(struct inode *inode, uint64_t start, uint64_t last);
 

@@ -161,13 +161,23 @@ void ext4_truncate_pages(struct inode *inode, uint64_t start)
 
 /* ---- clean pages, before and after the device is written past them */
 
+/* Journaled once, before the file's flags changed: whether that is in place, the journal knows. */
+static bool has_buffers(const struct ext4_fs *fs, const struct page *p)
+{
+	for (uint32_t i = 0; i < page_blocks(fs->pages); i++)
+		if (p->blocks[i].buffer)
+			return true;
+	return false;
+}
+
 static bool forget_clean_page(struct inode *inode, struct page *p)
 {
 	bool had_blocks;
 
 	page_wait_writeback(p);
 	had_blocks = ext4_page_has_blocks(inode->fs, p);
-	if (ext4_page_is(p, PAGE_DIRTY) || !ext4_may_release_page(inode->fs, p))
+	if (ext4_page_is(p, PAGE_DIRTY) || has_buffers(inode->fs, p) ||
+	    !ext4_may_release_page(inode->fs, p))
 		return false;
 	if (had_blocks)
 		trace(inode->fs, ext4_releasepage, inode->ino, p->index);

@@ -5,8 +5,9 @@
  *	before	pages of the range are written, and a write lets them go
  *	after	a write lets go of what readers have brought in meanwhile
  *
- * What cannot go past the cache (a hole in a block map, journaled data) goes through it; then it is
- * written and the pages let go, so that it lies where a direct write would have put it.
+ * What cannot go past the cache (a hole in a block map) goes through it; then it is written and the
+ * pages let go, so that it lies where a direct write would have put it. Journaled data goes through
+ * the cache as ever, and its pages stay: the journal says when its blocks are in place.
  */
 #include <fcntl.h>
 #include "ext4/direct.h"
@@ -26,8 +27,10 @@ static void touch_atime(const struct file *f)
 /* 4.9 sets the stamp before it reads, and writes what is dirty once before that. */
 static int64_t read_4_9(struct file *f, void *buf, size_t len, uint64_t pos)
 {
-	int64_t n = ext4_filemap_write_and_wait(f->inode, pos, pos + len - 1);
+	int64_t n = 0;
 
+	if (ext4_may_go_direct(f->inode))
+		n = ext4_filemap_write_and_wait(f->inode, pos, pos + len - 1);
 	if (n)
 		return n;
 	touch_atime(f);
@@ -61,7 +64,7 @@ static int64_t generic_file_direct_write(struct inode *inode, const void *buf, s
 	err = ext4_filemap_write_and_wait(inode, pos, pos + len - 1);
 	if (!err)
 		err = ext4_forget_clean_pages(inode, pos, pos + len - 1);
-	if (err || !ext4_may_go_direct(inode))
+	if (err)
 		return err == -EBUSY ? 0 : err;
 	n = ext4_direct_IO_write(inode, pos, buf, len);
 	/* One that was handed out meanwhile stays as it is: who has it knows (extant.h). */
@@ -83,8 +86,8 @@ static int64_t write_rest(struct inode *inode, const uint8_t *buf, size_t len, u
 	err = ext4_filemap_write_and_wait(inode, pos, pos + (uint64_t)n - 1);
 	if (err)
 		return err;
-	ignore_result(ext4_forget_clean_pages(inode, pos,
-					      pos + (uint64_t)n - 1)); /* the journal's stay */
+	/* One that is busy stays, and holds what the device does. */
+	ignore_result(ext4_forget_clean_pages(inode, pos, pos + (uint64_t)n - 1));
 	return n;
 }
 
@@ -93,7 +96,7 @@ int64_t vfs_direct_write(struct file *f, const void *buf, size_t len, uint64_t p
 	struct inode *inode = f->inode;
 	int64_t n, rest;
 
-	if (!is_4_9(f) && !ext4_may_go_direct(inode))
+	if (!ext4_may_go_direct(inode))
 		return generic_perform_write(inode, buf, len, pos);
 	n = generic_file_direct_write(inode, buf, len, pos);
 	if (n < 0 || (size_t)n == len)
