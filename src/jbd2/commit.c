@@ -228,6 +228,7 @@ static void move_to_next(struct journal *j, struct journal_head *jh)
 	pool_give(&j->copies, jh->frozen);
 	jh->committed = jh->frozen = NULL;
 	jh_unfile(jh);
+	jh->dropped = false;
 	jh->modified = jh->next_modified;
 	if (next && jh->next_forget && !jh->cp_transaction)
 		jh->modified = false;
@@ -284,7 +285,8 @@ static void finish_block(struct commit *c, struct journal_head *jh, int err)
 	lock_to_finish(j, jh);
 	if (!err && jh->place == JH_LOGGED) {
 		drop_older_copy(j, jh);
-		checkpoint_insert(j, jh, c->t);
+		if (!jh->dropped)
+			checkpoint_insert(j, jh, c->t);
 	} else if (!err && jh->place == JH_FORGET) {
 		finish_freed(j, jh);
 	}

@@ -141,6 +141,7 @@ struct journal_head {
 	bool next_modified;			/* cost a credit in `next_transaction` */
 	bool next_forget;			/* freed in `next_transaction` */
 	bool was_dirty;				/* waited to be written without journal before */
+	bool dropped;				/* its page went while `transaction` was committing and none ran: cut by that one */
 	bool only_freed;			/* FORGET, and `transaction` did nothing else to it */
 	uint8_t *frozen;			/* what `transaction` made of it; next_transaction goes on */
 	const struct buffer_kind *frozen_kind;

@@ -516,6 +516,8 @@ static bool invalidate_locked(struct journal *j, struct journal_head *jh)
 	else if (t && running) {
 		jh->next_transaction = running;
 		jh->next_forget = true;
+	} else if (t) {
+		jh->dropped = true;
 	}
 	return jh->transaction && jh->transaction != running && jh->place == JH_METADATA && !jh->frozen;
 }
