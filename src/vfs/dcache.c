@@ -208,23 +208,35 @@ void dentry_hold(struct dentry *d)
 	ensure(atomic_fetch_add_explicit(&d->refs, 1, memory_order_relaxed) >= 0);
 }
 
+/*
+ * Lets one reference go. True: it was the last one of a name that is out of the table, and the caller
+ * ends it. Once the count is down another task may end and free it; the epoch keeps it readable until
+ * we have looked.
+ */
+static bool drop_reference(struct dentry *d, const struct dentry *root)
+{
+	int32_t idle = 0;
+
+	guard_epoch();
+	if (atomic_fetch_sub_explicit(&d->refs, 1, memory_order_acq_rel) > 1)
+		return false;
+	return d != root && !(atomic_load(&d->state) & DENTRY_HASHED) &&
+	       atomic_compare_exchange_strong(&d->refs, &idle, DEAD);
+}
+
 /* The last reference of a name that is out of the table ends it, and may end its parent. */
 static void retire(struct dentry *d)
 {
 	while (d) {
 		struct dentry *parent = name_of(d)->parent == d ? NULL : name_of(d)->parent;
 		struct inode *inode = dentry_inode(d);
-		int32_t idle = 0;
 
 		atomic_store(&d->inode, NULL);
 		budget_uncharge(d->fs->budget, d->bytes);
 		epoch_retire(&d->retire, dentry_free);
 		if (inode)
 			ext4_iput(inode);
-		if (!parent ||
-		    atomic_fetch_sub_explicit(&parent->refs, 1, memory_order_acq_rel) > 1 ||
-		    atomic_load(&parent->state) & DENTRY_HASHED ||
-		    !atomic_compare_exchange_strong(&parent->refs, &idle, DEAD))
+		if (!parent || !drop_reference(parent, NULL))
 			return;
 		d = parent;
 	}
@@ -232,12 +244,7 @@ static void retire(struct dentry *d)
 
 void dentry_put(struct vfs *v, struct dentry *d)
 {
-	int32_t idle = 0;
-
-	if (atomic_fetch_sub_explicit(&d->refs, 1, memory_order_acq_rel) > 1)
-		return;
-	if (d != v->dcache->root && !(atomic_load(&d->state) & DENTRY_HASHED) &&
-	    atomic_compare_exchange_strong(&d->refs, &idle, DEAD))
+	if (drop_reference(d, v->dcache->root))
 		retire(d);
 }
 
@@ -461,6 +468,12 @@ static size_t drop(struct dcache *c, size_t want, bool (*may)(struct dentry *d, 
 	return freed;
 }
 
+/* Who takes the last link away holds the name: what changes meanwhile is another's. */
+racy_reader static bool has_links(const struct inode *inode)
+{
+	return *(const volatile uint32_t *)&inode->nlink;
+}
+
 /*
  * Used since last time: once more around. The last reference of an unlinked inode must not end
  * here.
@@ -470,7 +483,7 @@ static bool may_shrink(struct dentry *d, void *arg)
 	struct inode *inode = dentry_inode(d);
 
 	(void)arg;
-	if (inode && !inode->nlink)
+	if (inode && !has_links(inode))
 		return false;
 	return !(atomic_fetch_and(&d->state, ~DENTRY_REFERENCED) & DENTRY_REFERENCED);
 }
