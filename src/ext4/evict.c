@@ -6,7 +6,6 @@
  * stopped (J10).
  */
 #include "base/assert.h"
-#include "ext4/fallocate.h"
 #include "ext4/inode_internal.h"
 
 /* Blocks of bitmaps and descriptors that freeing may touch, within what one handle may ask for. */
@@ -116,8 +115,6 @@ void ext4_evict_inode(struct inode *i)
 		delete (i);
 		return;
 	}
-	/* What of it is in the log alone goes to its place before the pages go: an aborted journal keeps it. */
-	ignore_result(ext4_settle_journaled_data(i));
 	ext4_truncate_pages(i, 0);
 	ext4_clear_inode(i);
 }

@@ -412,6 +412,9 @@ static int write_out(struct ext4_fs *fs)
 	if (fs->lazyinit)
 		ext4_lazyinit_stop(fs);
 	ext4_flusher_stop(fs);
+	/* Journaled data may be in the log alone: it goes to its place before its pages go. The journal's end tells errors. */
+	if (fs->journal)
+		ignore_result(jbd2_journal_flush(fs->journal));
 	ext4_inodes_evict_all(fs);
 	fs->orphans_done = ext4_orphan_file_empty(fs);
 	ext4_orphans_unload(fs);

@@ -10,6 +10,8 @@ allowed to differ as far as that goes, and is counted (Comparison.notes), so tha
                  that depends on the wall clock.
     tree blocks  stat's blocks and statfs's free blocks, by the few blocks of the extent tree that a file
                  in other pieces needs
+    behind end   bytes of the last page behind the end of the file: what was stored there is gone with the next
+                 write-back, and nothing says when that is
     delayed      fiemap: Linux has not yet written what extant has; or the other way round after
                  sync_file_range or fallocate, which on 6.18 write whole large folios
     full disk    a write that was cut short by a full disk at another place: what follows is another
@@ -99,6 +101,9 @@ class Comparison:
     def one(self, x, y):
         self.ranges_synced |= x['cmd'].startswith(('sync_file_range', 'fallocate')) and x['ret'] == 0
         p, q = plain(x), plain(y)
+        if p.pop('behind_end', None) and p.get('fnv') != q.get('fnv') and p['ret'] == q['ret']:
+            self.notes['behind end'] += 1
+            return
         same_name = self.name(p, q)
         if p == q:
             return
