@@ -62,6 +62,7 @@ static inline bool ext4_page_has_blocks(const struct ext4_fs *fs, const struct p
  */
 bool ext4_passes_cache(const struct inode *inode, uint64_t pos, size_t len);
 must_check int64_t ext4_read_past_cache(struct inode *inode, uint64_t pos, void *buf, size_t len);
+
 /* ---- data.c: blocks of a page that is written into, or may be from now on */
 
 enum write_kind { WRITE_DELAYED, WRITE_PLAIN, WRITE_JOURNALED };

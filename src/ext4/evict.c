@@ -100,7 +100,7 @@ static void delete (struct inode *i)
 	}
 	ext4_truncate_pages(i, 0);
 	err = delete_once(i);
-	if (err == -ENOMEM || (err && !fs->journal))
+	if (ext4_is_tried_again(fs, err))
 		err = delete_once(i);
 	if (err)
 		ext4_clear_inode(i);

@@ -129,9 +129,7 @@ static int ext4_change_inode_journal_flag(struct inode *inode)
  */
 static int swap_map(struct inode *inode)
 {
-	uint64_t own = inode->file_acl ? inode->fs->geo.block_size / 512 : 0;
-
-	if (inode->blocks > own || inode->reserved_blocks)
+	if (ext4_has_mapped_blocks(inode) || inode->reserved_blocks)
 		return -EOPNOTSUPP;
 	if (inode->flags & EXT4_EXTENTS_FL)
 		memset(inode->i_data, 0, sizeof(inode->i_data));

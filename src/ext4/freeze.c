@@ -65,12 +65,8 @@ static int mark_thawed(struct ext4_fs *fs)
 /* Everything in place, and nothing in the log. */
 static int settle(struct ext4_fs *fs)
 {
-	int err;
+	int err = ext4_write_in_place(fs);
 
-	if (fs->journal)
-		err = jbd2_journal_flush(fs->journal);
-	else
-		err = ext4_write_unjournaled(fs);
 	if (!err && !fs->journal && fs->opt.barrier)
 		err = block_flush(fs->device);
 	if (err)

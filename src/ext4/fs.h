@@ -254,6 +254,16 @@ int __ext4_journal_stop(struct ext4_fs *fs, struct handle *h, const char *caller
  * with).
  */
 struct handle *ext4_journal_current_handle(struct ext4_fs *fs);
+/*
+ * What removes blocks or an inode and fails is tried once more for want of memory; and, without a journal, in
+ * any case: there are no orphans, and nobody else would do it.
+ */
+static inline bool ext4_is_tried_again(const struct ext4_fs *fs, int err)
+{
+	return err == -ENOMEM || (err && !fs->journal);
+}
+/* What handles changed is in place; a journal is empty then. Holding none. */
+must_check int ext4_write_in_place(struct ext4_fs *fs);
 /* Without a journal: writes what handles changed in place, between handles. Holding none. */
 must_check int ext4_write_unjournaled(struct ext4_fs *fs);
 /* Credits at least `need`: 0, or 1 when the handle must be restarted, or an error. */

@@ -53,6 +53,11 @@ int ext4_write_unjournaled(struct ext4_fs *fs)
 	return err;
 }
 
+int ext4_write_in_place(struct ext4_fs *fs)
+{
+	return fs->journal ? jbd2_journal_flush(fs->journal) : ext4_write_unjournaled(fs);
+}
+
 static int stop_unjournaled(struct ext4_fs *fs, struct handle *h)
 {
 	int err = h->error;

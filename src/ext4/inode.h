@@ -128,6 +128,12 @@ enum inode_state {
 #define EXT4_S_ISDIR(m) (((m)&0xf000) == 0x4000)
 #define EXT4_S_ISLNK(m) (((m)&0xf000) == 0xa000)
 
+/* Blocks are counted as its own beside that of its attributes. */
+static inline bool ext4_has_mapped_blocks(const struct inode *inode)
+{
+	return inode->blocks > (inode->file_acl ? inode->fs->geo.block_size / 512 : 0);
+}
+
 static inline void attr_write_begin(struct inode *inode) ACQUIRE(inode->attr_lock)
 {
 	mutex_lock(&inode->attr_lock);

@@ -17,13 +17,10 @@ struct held_map {
 static int make_room(struct held_map *m)
 {
 	uint32_t room = m->room ? 2 * m->room : 4;
-	struct buffer **buffers = arena_alloc(m->fs->arena, room * sizeof(*buffers));
+	struct buffer **buffers = arena_realloc(m->fs->arena, m->buffers, room * sizeof(*buffers));
 
 	if (!buffers)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < m->count; i++)
-		buffers[i] = m->buffers[i];
-	arena_free(m->fs->arena, m->buffers);
 	m->buffers = buffers;
 	m->room = room;
 	return 0;

@@ -18,7 +18,7 @@ static int become_read_only(struct ext4_fs *fs)
 	if (fs->lazyinit)
 		ext4_lazyinit_stop(fs);
 	atomic_store(&fs->read_only_now, true);
-	err = fs->journal ? jbd2_journal_flush(fs->journal) : ext4_write_unjournaled(fs);
+	err = ext4_write_in_place(fs);
 	if (!err && fs->opt.barrier)
 		err = block_flush(fs->device);
 	fs->orphans_done = ext4_orphan_file_empty(fs);

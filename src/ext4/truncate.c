@@ -40,11 +40,9 @@ static int ext4_ext_truncate(struct handle *h, struct inode *inode)
 /* A symbolic link has a block unless its target lies in the inode. */
 static bool can_truncate(const struct inode *inode)
 {
-	uint64_t own = inode->file_acl ? inode->fs->geo.block_size / 512 : 0;
-
 	if (EXT4_S_ISREG(inode->mode) || EXT4_S_ISDIR(inode->mode))
 		return true;
-	return EXT4_S_ISLNK(inode->mode) && (inode->flags & EXT4_EXTENTS_FL || inode->blocks > own);
+	return EXT4_S_ISLNK(inode->mode) && (inode->flags & EXT4_EXTENTS_FL || ext4_has_mapped_blocks(inode));
 }
 
 /* One handle to begin with; freeing extends or restarts it. */
@@ -105,7 +103,7 @@ int ext4_truncate(struct inode *inode)
 	if (!inode->size && fs->opt.auto_da_alloc)
 		atomic_fetch_or(&inode->state, INODE_DA_CLOSE);
 	err = truncate_once(inode);
-	if (err == -ENOMEM || (err && !fs->journal))
+	if (ext4_is_tried_again(fs, err))
 		err = truncate_once(inode);
 	if (err)
 		atomic_fetch_or(&inode->state, INODE_CUT_OWED);

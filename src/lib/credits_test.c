@@ -105,9 +105,5 @@ int main(void)
 	};
 	int failed = prepare_test();
 
-	if (failed)
-		return failed;
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	(void)unlink(image);
-	return failed;
+	return failed ? failed : run_image_tests(tests);
 }

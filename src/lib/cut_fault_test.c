@@ -86,9 +86,5 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(what_was_cut_off_does_not_come_back) };
 	int failed = prepare_test();
 
-	if (failed)
-		return failed;
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	unlink(image);
-	return failed;
+	return failed ? failed : run_image_tests(tests);
 }

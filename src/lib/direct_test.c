@@ -651,7 +651,5 @@ int main(void)
 		return failed;
 	if (seed)
 		random_state = strtoull(seed, NULL, 0);
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	(void)unlink(image);
-	return failed;
+	return run_image_tests(tests);
 }

@@ -104,7 +104,7 @@ static inline void assert_sound(struct rig *r)
 static inline int forget_call(void *arg)
 {
 	struct ext4_fs *fs = arg;
-	int err = jbd2_journal_flush(fs->journal);
+	int err = ext4_write_in_place(fs);
 
 	buffer_cache_invalidate(fs->buffers);
 	return err;
@@ -144,6 +144,15 @@ static inline int prepare_test(void)
 	close(fd);
 	(void)setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	return 0;
+}
+
+/* After prepare_test; the image file goes. */
+#define run_image_tests(tests) end_test(cmocka_run_group_tests(tests, NULL, NULL))
+
+static inline int end_test(int failed)
+{
+	(void)unlink(image);
+	return failed;
 }
 
 #endif

@@ -73,9 +73,5 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(nothing_is_lost_after_a_failed_freeze) };
 	int failed = prepare_test();
 
-	if (failed)
-		return failed;
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	unlink(image);
-	return failed;
+	return failed ? failed : run_image_tests(tests);
 }

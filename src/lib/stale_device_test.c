@@ -253,7 +253,5 @@ int main(void)
 	if (failed)
 		return failed;
 	fill_disk();
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	(void)unlink(image);
-	return failed;
+	return run_image_tests(tests);
 }

@@ -175,7 +175,7 @@ static void look_after(struct faults *s, const char *text, int64_t ret)
 static int forget_call(void *arg)
 {
 	struct ext4_fs *fs = arg;
-	int err = fs->journal ? jbd2_journal_flush(fs->journal) : ext4_write_unjournaled(fs);
+	int err = ext4_write_in_place(fs);
 
 	buffer_cache_invalidate(fs->buffers);
 	return err;
